@@ -1,0 +1,1 @@
+"""Who does what, when: one actor per live order, one for the broker, one for positions."""

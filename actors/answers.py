@@ -1,0 +1,166 @@
+"""From a broker's answer to what it means for the order. Pure: no message, no timer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from actors.messages import Outcome, Place, WithheldError
+from domain.broker import Absent, BrokerFill, CancelAck, Found, PlaceAck
+from domain.errors import NotSentError, RateLimitedError, RefusedError
+from domain.events import (
+    Accepted,
+    CancelEnded,
+    CancelOutcome,
+    Failed,
+    Filled,
+    LookedUp,
+    OrderEvent,
+    Proof,
+    Rejected,
+    Source,
+    SubmitDoubted,
+    SubmitFailed,
+)
+from domain.fees import charges
+from domain.lifecycle import reports_in
+from domain.order import Order
+from domain.settings import Settings
+
+# The broker knows our id already: an earlier attempt got through. Look it up.
+DUPLICATE = "DUPLICATE"
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Reads answers with the engine's settings, as of ``now``."""
+
+    settings: Settings
+    next_wait: Callable[[int, str], float | None]
+    now: datetime
+
+    def to_placement(self, order: Order, outcome: Outcome) -> tuple[OrderEvent, ...]:
+        """Return what the outcome of a placement means."""
+        assert isinstance(outcome.call, Place), "only placements are read here"
+        attempt, error, at = outcome.call.attempt, outcome.error, self.now
+        match error:
+            case None:
+                return self._accepted(outcome.value)
+            case RefusedError() if error.code != DUPLICATE:
+                return (Rejected(reason=str(error), code=error.code, at=at),)
+            case RateLimitedError():
+                return (self._uncounted(attempt, Proof.RATE_LIMITED, error),)
+            case WithheldError():
+                return (self._uncounted(attempt, Proof.EXPIRED, error),)
+            case NotSentError():
+                return self.failed(order, attempt, Proof.NOT_SENT, str(error))
+            case _:
+                return (SubmitDoubted(attempt=attempt, reason=_text(error), at=at),)
+
+    def to_lookup(
+        self, order: Order, outcome: Outcome, *, is_settled: bool
+    ) -> tuple[OrderEvent, ...]:
+        """Return what a lookup of an order in doubt means; only settled absence is a no."""
+        placement = order.placement
+        assert placement is not None, "only an order in doubt is looked up"
+        match outcome.value:
+            case Found(order=found):
+                return reports_in(order, found, Source.LOOKUP, self.now)
+            case Absent(is_complete=True) if is_settled:
+                reason = f"{placement.doubt}; the broker does not have the order"
+                return self.failed(order, placement.attempt, Proof.ABSENT, reason)
+            case Absent(is_complete=is_complete):
+                reason = "the broker shows no such order yet; asking again"
+            case _:
+                is_complete = False
+                reason = f"the lookup failed: {_text(outcome.error)}"
+        looked = LookedUp(
+            is_settled=is_settled, is_complete=is_complete, reason=reason, at=self.now
+        )
+        return (looked,)
+
+    def to_cancel(self, outcome: Outcome, number: int) -> CancelEnded:
+        """Return how a cancel request ended; it proves nothing about the order itself."""
+        match outcome.error:
+            case None:
+                assert isinstance(outcome.value, CancelAck), "a cancel is answered by CancelAck"
+                result, reason = CancelOutcome.ACKNOWLEDGED, ""
+            case RefusedError():
+                result, reason = CancelOutcome.REFUSED, str(outcome.error)
+            case NotSentError() | RateLimitedError():
+                result, reason = CancelOutcome.NOT_SENT, str(outcome.error)
+            case _:
+                result, reason = CancelOutcome.UNKNOWN, _text(outcome.error)
+        return CancelEnded(number=number, outcome=result, reason=reason, at=self.now)
+
+    def filled(self, fill: BrokerFill, source: Source) -> Filled:
+        """Return the execution with its fees: the broker's, else those of the market's table."""
+        commission, tax = fill.commission, fill.tax
+        is_from_broker = commission is not None and tax is not None
+        if commission is None or tax is None:
+            table = charges(
+                self.settings.fees,
+                self.settings.instruments.get(fill.symbol),
+                fill.side,
+                fill.last_qty,
+                fill.last_px,
+                fill.trade_date,
+                self.settings.session,
+            )
+            commission = table.commission if commission is None else commission
+            tax = table.tax if tax is None else tax
+        return Filled(
+            broker_order_id=fill.broker_order_id,
+            trade_date=fill.trade_date,
+            exec_id=fill.exec_id,
+            last_qty=fill.last_qty,
+            last_px=fill.last_px,
+            commission=commission,
+            tax=tax,
+            is_fee_from_broker=is_from_broker,
+            transact_time=fill.transact_time,
+            source=source,
+            at=self.now,
+        )
+
+    def failed(
+        self, order: Order, attempt: int, proof: Proof, reason: str
+    ) -> tuple[OrderEvent, ...]:
+        """Return the end of an attempt that is certain not to be an order, by retry policy."""
+        wait_s = None if order.cancel is not None else self.next_wait(attempt, reason)
+        failed = SubmitFailed(
+            attempt=attempt,
+            proof=proof,
+            reason=reason,
+            is_counted=True,
+            retry_in_s=wait_s,
+            at=self.now,
+        )
+        if wait_s is not None or order.cancel is not None:
+            return (failed,)
+        given_up = f"gave up after {attempt} attempts; the last: {reason}"
+        return failed, Failed(rule="retries", reason=given_up, at=self.now)
+
+    def _accepted(self, ack: PlaceAck) -> tuple[OrderEvent, ...]:
+        accepted = Accepted(
+            broker_order_id=ack.broker_order_id,
+            trade_date=ack.trade_date,
+            source=Source.ANSWER,
+            at=self.now,
+        )
+        return (accepted, *(self.filled(fill, Source.ANSWER) for fill in ack.fills))
+
+    def _uncounted(
+        self, attempt: int, proof: Proof, error: RateLimitedError | WithheldError
+    ) -> SubmitFailed:
+        return SubmitFailed(
+            attempt=attempt,
+            proof=proof,
+            reason=str(error),
+            is_counted=False,
+            retry_in_s=error.retry_after_s,
+            at=self.now,
+        )
+
+
+def _text(error: Exception | None) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,293 @@
+"""The only door to the broker: one call at a time, behind the rate limit, most urgent first.
+
+It decides nothing about orders. Turns are given only as far as they can be served before they
+expire; the permit is taken at the call, in the call's own thread, and after it the guard looks
+once more. Slot, buckets and guard belong to the engine and outlive every crash of this actor.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, assert_never
+
+import structlog
+
+from actors.limits import CallSlot, RequestBucket
+from actors.lines import Lines, Waiting
+from actors.messages import (
+    Ask,
+    BrokerCall,
+    CancelAtBroker,
+    Drain,
+    Go,
+    Line,
+    ListFills,
+    ListOrders,
+    ListPositions,
+    LookUp,
+    Outcome,
+    Place,
+    Ticket,
+    Turn,
+    Want,
+    WithheldError,
+)
+from actors.runtime import Actor, Done, Ref
+from domain.errors import OutcomeUnknownError, RateLimitedError
+from domain.ports import BrokerGateway, Guard
+from domain.settings import Settings
+
+log = structlog.get_logger()
+
+# How far turns may run ahead of what the limit and the broker's speed can serve in their time.
+TURNS_AHEAD = 0.8
+FIRST_CALL_S = 0.05
+SLOT_RETRY_S = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """What stands between the engine and the broker, and outlives the actor."""
+
+    gateway: BrokerGateway
+    guard: Guard
+    bucket: RequestBucket
+    polls: RequestBucket
+    slot: CallSlot
+    fatal: Callable[[Exception], None] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _NotYet:
+    """No permit was free; the call was not made."""
+
+    wait_s: float
+
+
+class BrokerActor(Actor):
+    """Serializes every call to one account at one broker."""
+
+    own_thread = True
+
+    def __init__(self, door: Door, settings: Settings) -> None:
+        super().__init__()
+        self._door = door
+        self._settings = settings
+        self._lines = Lines()
+        self._wants: dict[Ref, None] = {}
+        self._turns: dict[int, float] = {}  # Serial to expiry, oldest first.
+        self._serial = 0
+        self._call_s = FIRST_CALL_S
+        self._calling: Waiting | None = None
+        self._draining: Callable[[], None] | None = None
+        self._last_poll_wait = 0.0
+        self._not_before_s = 0.0
+        self._called_at_s = 0.0
+        self._is_watched = False
+
+    def on_receive(self, message: Any) -> None:
+        """Handle one message, then serve whoever is next."""
+        match message:
+            case Want(order=order):
+                self._wants[order] = None
+            case Go():
+                self._on_go(message)
+            case Ask(asker=asker, line=line, call=call):
+                self._lines.put(Waiting(line, asker, call, self.system.monotonic()))
+            case Done():
+                self._on_done(message)
+            case "pump" | "expire" | "overdue":
+                self._on_timer(message)
+            case Drain(done=done):
+                self._draining = done
+            case _:
+                msg = f"the broker actor cannot handle {type(message).__name__}"
+                raise TypeError(msg)
+        self._pump()
+
+    def _on_timer(self, name: str) -> None:
+        if name == "expire":
+            self._expire_turns()
+        elif name == "overdue":
+            self._on_overdue()
+
+    def _on_go(self, go: Go) -> None:
+        is_known = go.ticket.life == self.life and go.ticket.serial in self._turns
+        if go.call is None:
+            self._turns.pop(go.ticket.serial, None)
+        elif is_known:
+            now_s = self.system.monotonic()
+            self._lines.put(Waiting(Line.NEW, go.order, go.call, now_s, go.ticket.serial))
+        elif go.ticket.life == self.life:
+            # It expired here, so nothing was sent under it.
+            go.order.tell(Outcome(go.call, error=_expired()))
+        else:
+            error = OutcomeUnknownError("the turn belongs to an earlier life of the broker actor")
+            go.order.tell(Outcome(go.call, error=error))
+
+    def _pump(self) -> None:
+        self._serve()
+        self._give_turns()
+        if self._draining is not None and self._is_idle():
+            done, self._draining = self._draining, None
+            done()
+
+    def _is_idle(self) -> bool:
+        return self._calling is None and not self._turns and not self._lines.has(Line.NEW)
+
+    def _give_turns(self) -> None:
+        if self._draining is not None or not self._wants:
+            return
+        timing, limit = self._settings.timing, self._settings.rate
+        window_s = timing.send_window_s * TURNS_AHEAD
+        by_limit = limit.requests / limit.window_s * window_s
+        room = max(1, int(min(by_limit, window_s / self._call_s)))
+        while self._wants and len(self._turns) < room:
+            order = next(iter(self._wants))
+            del self._wants[order]
+            self._serial += 1
+            if not self._turns:
+                self.after(self._settings.turn_timeout_s, "expire", "expire")
+            self._turns[self._serial] = self.system.monotonic() + self._settings.turn_timeout_s
+            order.tell(Turn(Ticket(self.life, self._serial)))
+
+    def _expire_turns(self) -> None:
+        """Forget turns that nobody used; those whose call stands in line keep their place."""
+        now_s = self.system.monotonic()
+        in_line = self._lines.serials()
+        for serial, expires_s in list(self._turns.items()):
+            if expires_s > now_s:
+                break
+            if serial not in in_line and not self._is_calling(serial):
+                del self._turns[serial]
+        if self._turns:
+            next_s = max(0.1, next(iter(self._turns.values())) - now_s)
+            self.after(next_s, "expire", "expire")
+
+    def _is_calling(self, serial: int) -> bool:
+        return self._calling is not None and self._calling.serial == serial
+
+    def _serve(self) -> None:
+        """Make the most urgent call, if no call is under way."""
+        now_s = self.system.monotonic()
+        if self._calling is not None or now_s < self._not_before_s:
+            return
+        for late in self._lines.drop_late(now_s):
+            self._turns.pop(late.serial, None)
+            late.asker.tell(Outcome(late.call, error=_expired()))
+        waiting = self._lines.first(may_poll=self._poll_wait_s(now_s) <= 0)
+        if waiting is None:
+            if self._lines:
+                self.after(max(0.001, self._last_poll_wait), "pump", "pump")
+            return
+        if not self._door.slot.take():
+            # A call of an earlier tree is still out.
+            self._lines.put_back(waiting)
+            self.after(SLOT_RETRY_S, "pump", "pump")
+            return
+        self._calling = waiting
+        self._called_at_s = now_s
+        self._watch()
+        self.call(waiting, _make_call, self._door, self._settings, waiting, self.system, keep=True)
+
+    def _poll_wait_s(self, now_s: float) -> float:
+        """Return how long polling has to wait for its share; takes nothing when nobody polls."""
+        self._last_poll_wait = 0.0
+        if self._lines.only(Line.POLL):
+            self._last_poll_wait = self._door.polls.take(now_s)
+        return self._last_poll_wait
+
+    def _on_done(self, done: Done) -> None:
+        waiting: Waiting = done.tag
+        if waiting is self._calling:
+            self._calling = None
+        if isinstance(done.value, _NotYet):
+            self._lines.put_back(waiting)
+            self._not_before_s = self.system.monotonic() + done.value.wait_s
+            self.after(done.value.wait_s, "pump", "pump")
+            return
+        self._turns.pop(waiting.serial, None)
+        assert isinstance(done.value, Outcome), f"the call ended with {done.error!r}"
+        outcome = done.value
+        if outcome.error is None:
+            took_s = self.system.monotonic() - outcome.asked_s
+            self._call_s = 0.8 * self._call_s + 0.2 * max(0.0001, took_s)
+        elif isinstance(outcome.error, RateLimitedError):
+            self._door.bucket.close_for(outcome.error.retry_after_s, self.system.monotonic())
+            log.warning("broker.rate_limited", retry_after_s=outcome.error.retry_after_s)
+        waiting.asker.tell(outcome)
+
+    def _watch(self) -> None:
+        """See that a call which never returns is noticed; one timer serves many calls."""
+        if not self._is_watched:
+            self._is_watched = True
+            self.after(self._longest_call_s(), "overdue", "overdue")
+
+    def _longest_call_s(self) -> float:
+        timing = self._settings.timing
+        return timing.call_timeout_s + timing.overdue_grace_s
+
+    def _on_overdue(self) -> None:
+        self._is_watched = False
+        if self._calling is None:
+            return
+        left_s = self._called_at_s + self._longest_call_s() - self.system.monotonic()
+        if left_s > 0:
+            self._is_watched = True
+            self.after(left_s, "overdue", "overdue")
+            return
+        msg = f"a {type(self._calling.call).__name__} call to the broker does not return"
+        self._door.fatal(OutcomeUnknownError(msg))
+
+
+def _expired() -> WithheldError:
+    return WithheldError(
+        "its time to be sent had passed; it waits for another turn", retry_after_s=0.0
+    )
+
+
+def _make_call(door: Door, settings: Settings, waiting: Waiting, system: Any) -> Outcome | _NotYet:
+    """Take a permit, look once more, and call the gateway; runs off the actor."""
+    try:
+        wait_s = door.bucket.take(system.monotonic())
+        if wait_s > 0:
+            return _NotYet(wait_s)
+        asked_s = system.monotonic()
+        waited_s = asked_s - waiting.since_s
+        try:
+            if isinstance(waiting.call, Place):
+                _check(door, waiting.call, system)
+            value = _through(door.gateway, settings, waiting.call)
+        except Exception as error:  # noqa: BLE001 - the thread's root: every error is an answer.
+            return Outcome(waiting.call, None, error, asked_s, waited_s)
+        return Outcome(waiting.call, value, None, asked_s, waited_s)
+    finally:
+        door.slot.release()
+
+
+def _check(door: Door, call: Place, system: Any) -> None:
+    """The last look; ``send_by`` comes last because reading the rest takes time."""
+    try:
+        door.guard.check()
+    except Exception as error:
+        raise WithheldError(str(error), retry_after_s=1.0) from error
+    if system.monotonic() >= call.send_by_s:
+        raise _expired()
+
+
+def _through(gateway: BrokerGateway, settings: Settings, call: BrokerCall) -> Any:
+    account_id = settings.account_id
+    match call:
+        case Place(request=request):
+            return gateway.place_order(account_id, request)
+        case CancelAtBroker(ref=ref, request_id=request_id):
+            return gateway.cancel_order(account_id, ref, request_id)
+        case LookUp(client_order_id=client_order_id):
+            return gateway.find_order(account_id, client_order_id)
+        case ListOrders(since=since):
+            return gateway.list_orders(account_id, since)
+        case ListFills(since=since):
+            return gateway.list_fills(account_id, since)
+        case ListPositions():
+            return gateway.list_positions(account_id)
+        case _:
+            assert_never(call)

@@ -1,0 +1,79 @@
+"""Publishes the journal, in its order, to whoever subscribed from whatever number.
+
+It reads what was committed; a wake-up only says that there is more. Subscribers run in this
+actor's own thread, so a slow one delays screens and logs, never an order.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from actors.messages import Subscribe, Unsubscribe, Wake
+from actors.runtime import Actor
+from domain.journal import Loaded, LoadRecords, Record
+from domain.ports import Journal
+
+log = structlog.get_logger()
+
+BATCH = 1000
+
+
+class EventBus(Actor):
+    """Keeps one place in the journal for each subscriber."""
+
+    own_thread = True
+
+    def __init__(self, journal: Journal, subscribers: dict[str, Subscribe]) -> None:
+        super().__init__()
+        self._journal = journal
+        self._subscribers = subscribers  # Shared with the engine: outlives this life.
+        self._head = 0
+        self._is_asking = False
+
+    def on_start(self) -> None:
+        """Catch up with what was committed meanwhile."""
+        self._ask()
+
+    def on_receive(self, message: Any) -> None:
+        """Handle one message."""
+        match message:
+            case Wake(seq=seq):
+                self._head = max(self._head, seq)
+            case Subscribe(name=name):
+                self._subscribers[name] = message
+            case Unsubscribe(name=name):
+                self._subscribers.pop(name, None)
+            case Loaded(answer=records):
+                self._is_asking = False
+                self._publish(records)
+            case _:
+                msg = f"the event bus cannot handle {type(message).__name__}"
+                raise TypeError(msg)
+        self._ask()
+
+    def _ask(self) -> None:
+        if self._is_asking or not self._subscribers:
+            return
+        after_seq = min(one.after_seq for one in self._subscribers.values())
+        if after_seq < self._head or self._head == 0:
+            self._is_asking = True
+            self._journal.load(LoadRecords(after_seq, BATCH), self.ref.tell_control)
+
+    def _publish(self, records: tuple[Record, ...]) -> None:
+        self._head = max(self._head, records[-1].seq if records else 1)
+        for name, subscriber in tuple(self._subscribers.items()):
+            after_seq = subscriber.after_seq
+            for record in records:
+                if record.seq > after_seq:
+                    _tell(name, subscriber.sink, record)
+                    after_seq = record.seq
+            if self._subscribers.get(name) is subscriber:
+                self._subscribers[name] = Subscribe(name, subscriber.sink, after_seq)
+
+
+def _tell(name: str, sink: Callable[[Any], None], record: Record) -> None:
+    try:
+        sink(record)
+    except Exception as error:  # noqa: BLE001 - a stranger's code; the others must still hear.
+        log.error("subscriber.failed", subscriber=name, seq=record.seq, error=str(error))

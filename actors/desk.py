@@ -1,0 +1,173 @@
+"""Where every live order is: finds its actor, or starts it again from the journal.
+
+What the broker tells about an order arrives here, also long after the order's actor has left.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from actors.messages import FillSeen, Handoff, Leave, OrderSeen, Rested
+from actors.order import OrderActor
+from actors.runtime import Actor, Ref
+from actors.steps import OrderTools
+from domain.events import ReconcileBroke
+from domain.journal import Append, FindOrder, Loaded, LoadOpenOrders, LoadStream, StreamEvents
+from domain.order import Order, evolve
+from domain.terms import ClientOrderId
+
+log = structlog.get_logger()
+
+REVIVE_S = 30.0
+ORDER = "order/"
+
+
+class OrderDesk(Actor):
+    """Keeps the list of live orders, and supervises them."""
+
+    exhausted = "stop"  # A poisoned order stops alone; it is revived later.
+
+    def __init__(self, tools: OrderTools) -> None:
+        super().__init__()
+        self._tools = tools
+        self._live: dict[ClientOrderId, tuple[Ref, str]] = {}
+        self._unsent: set[ClientOrderId] = set()
+        self._loads: dict[str, list[Callable[[Order | None], None]]] = {}
+        self._finding: dict[FindOrder, list[OrderSeen | FillSeen]] = {}
+        self._foreign: set[str] = set()
+        self._is_recovered = False
+
+    def on_start(self) -> None:
+        """Start an actor for every order that is open; signals wait until that is done."""
+        self.loading()
+        self._tools.journal.load(LoadOpenOrders(), self.ref.tell_control)
+
+    def on_child_stopped(self, ref: Ref) -> None:
+        """Revive, after a while, an order that failed too often; the others left by themselves."""
+        known = ClientOrderId(ref.actor_urn.removeprefix(ORDER))
+        live = self._live.get(known)
+        if live is not None and live[0] is ref:
+            del self._live[known]
+            log.error("order.actor_stopped", client_order_id=known, revive_in_s=REVIVE_S)
+            self.after(REVIVE_S, "revive", "revive")
+
+    def on_loaded(self, loaded: Loaded) -> None:
+        """Take an answer of the journal."""
+        match loaded.query:
+            case LoadOpenOrders():
+                self._recover(loaded.answer)
+            case LoadStream(stream=stream):
+                order = fold_stream(loaded.answer)
+                for then in self._loads.pop(stream, ()):
+                    then(order)
+            case FindOrder():
+                for seen in self._finding.pop(loaded.query, ()):
+                    self._on_found(seen, loaded.answer)
+            case _:
+                msg = f"nobody asked the journal for {type(loaded.query).__name__}"
+                raise TypeError(msg)
+
+    def _recover(self, streams: tuple[StreamEvents, ...]) -> None:
+        for stream in streams:
+            order = fold_stream(stream)
+            if order is not None and order.client_order_id not in self._live:
+                self.spawn_order(order, is_fresh=True)
+                if order.submitted_at is None:
+                    self._unsent.add(order.client_order_id)
+        if not self._is_recovered:
+            self._is_recovered = True
+            log.info("executor.recovered", open_orders=len(streams))
+            self.loaded()
+
+    def on_seen(self, seen: OrderSeen | FillSeen) -> None:
+        """Pass news of the broker on to the order that it is about."""
+        news = seen.order if isinstance(seen, OrderSeen) else seen.fill
+        known = news.client_order_id
+        if known is None:
+            self._find(seen)
+        elif (live := self._live.get(known)) is not None:
+            live[0].tell(seen)
+        else:
+            self.load_order(known, lambda order: self._on_seen_loaded(seen, order))
+
+    def _find(self, seen: OrderSeen | FillSeen) -> None:
+        news = seen.order if isinstance(seen, OrderSeen) else seen.fill
+        query = FindOrder(news.broker_order_id, news.trade_date)
+        self._finding.setdefault(query, []).append(seen)
+        self._tools.journal.load(query, self.ref.tell_control)
+
+    def _on_found(self, seen: OrderSeen | FillSeen, known: ClientOrderId | None) -> None:
+        if known is None:
+            self._on_foreign(seen)
+        elif (live := self._live.get(known)) is not None:
+            live[0].tell(seen)
+        else:
+            self.load_order(known, lambda order: self._on_seen_loaded(seen, order))
+
+    def _on_seen_loaded(self, seen: OrderSeen | FillSeen, order: Order | None) -> None:
+        if order is None:
+            self._on_foreign(seen)
+        else:
+            self.spawn_order(order).tell(seen)
+
+    def _on_foreign(self, seen: OrderSeen | FillSeen) -> None:
+        """An order that is not ours: shown once, never adopted."""
+        news = seen.order if isinstance(seen, OrderSeen) else seen.fill
+        subject = f"broker order {news.trade_date}/{news.broker_order_id}"
+        if subject in self._foreign:
+            return
+        self._foreign.add(subject)
+        broke = ReconcileBroke(
+            subject=subject, ours="no such order", theirs=str(news.symbol), at=self.system.now()
+        )
+        self.append("engine", None, (broke,), (("reconcile.break",),), None)
+
+    def on_rested(self, rested: Rested) -> None:
+        """Let an order leave that has ended; what was told to it before comes first."""
+        self._unsent.discard(rested.client_order_id)
+        self._live.pop(rested.client_order_id, None)
+        rested.order.tell(Leave())
+
+    def load_order(self, known: ClientOrderId, then: Callable[[Order | None], None]) -> None:
+        """Have ``then`` called with an order that may have no actor, None when there is none."""
+        stream = f"{ORDER}{known}"
+        waiting = self._loads.setdefault(stream, [])
+        waiting.append(then)
+        if len(waiting) == 1:
+            self._tools.journal.load(LoadStream(stream), self.ref.tell_control)
+
+    def spawn_order(self, order: Order, *, is_fresh: bool = False) -> Ref:
+        """Return the order's actor; unless ``is_fresh`` a new one loads the journal itself."""
+        known = order.client_order_id
+        handoff = Handoff(order if is_fresh else None)
+        ref = self.spawn(OrderActor, known, handoff, self._tools, name=f"{ORDER}{known}")
+        self._live[known] = (ref, order.digest)
+        return ref
+
+    def append(
+        self,
+        stream: str,
+        version: int | None,
+        events: tuple[Any, ...],
+        topics: tuple[tuple[str, ...], ...],
+        state: Order | None,
+    ) -> None:
+        """Journal events; the answer comes as a message of this life."""
+        batch = Append(
+            stream=stream,
+            version=version,
+            events=events,
+            topics=topics,
+            state=state,
+            life=self.life,
+        )
+        self._tools.journal.append(batch, self.ref.tell_control)
+
+
+def fold_stream(stream: StreamEvents) -> Order | None:
+    """Return the order of a stream, None when the stream is empty."""
+    order: Order | None = None
+    for event in stream.events:
+        order = evolve(order, event)
+    return order

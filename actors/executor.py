@@ -1,0 +1,311 @@
+"""The front desk: takes signals and cancels, writes orders down, and finds the right actor.
+
+A signal is acknowledged when its order is durable, and told twice it is the same order. Everything
+that comes from outside about an order goes through here, also when its actor has left.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from actors.desk import ORDER, OrderDesk
+from actors.messages import (
+    Answer,
+    CancelOrder,
+    FillSeen,
+    Left,
+    OrderSeen,
+    Receipt,
+    Reply,
+    Rested,
+    Told,
+)
+from actors.steps import OrderTools
+from domain.errors import (
+    BusyError,
+    ConflictError,
+    EngineStoppedError,
+    InvalidInputError,
+    SignalConflictError,
+)
+from domain.events import Failed, OrderCreated, OrderEvent, SignalRefused
+from domain.ids import client_order_id
+from domain.journal import (
+    Append,
+    AppendFailed,
+    Committed,
+    Loaded,
+    LoadOpenOrders,
+)
+from domain.lifecycle import topics_of
+from domain.order import Order, evolve
+from domain.risk import check_risk
+from domain.signal import Cancel, Signal, admit, parse_cancel, parse_signal, signal_digest
+from domain.terms import ClientOrderId, SignalId
+
+
+@dataclass(slots=True)
+class _Creating:
+    """An order on its way into the journal, and who waits for it."""
+
+    order: Order
+    replies: list[Reply | None] = field(default_factory=list)
+    cancels: list[CancelOrder] = field(default_factory=list)
+
+
+class Taken:
+    """Replies that a life of the executor owes; outlives it, so that none is left hanging."""
+
+    def __init__(self) -> None:
+        self._owed: set[Reply] = set()
+
+    def add(self, reply: Reply) -> None:
+        """Note that ``reply`` is owed."""
+        self._owed.add(reply)
+
+    def give(self, reply: Reply | None, answer: Receipt | Exception) -> None:
+        """Answer, once."""
+        if reply is not None:
+            self._owed.discard(reply)
+            reply(answer)
+
+    def fail_all(self, reason: str) -> None:
+        """Answer all that is owed: nobody will."""
+        for reply in tuple(self._owed):
+            self.give(reply, EngineStoppedError(reason))
+
+
+class OrderExecutor(OrderDesk):
+    """Turns each signal into one order."""
+
+    def __init__(self, tools: OrderTools, taken: Taken) -> None:
+        super().__init__(tools)
+        self._taken = taken
+        self._creating: dict[ClientOrderId, _Creating] = {}
+
+    def on_start(self) -> None:
+        """Answer what an earlier life still owed, then recover."""
+        self._taken.fail_all("the order executor restarted; tell the signal again")
+        super().on_start()
+
+    def on_receive(self, message: Any) -> None:
+        """Handle one message."""
+        match message:
+            case Told(raw, reply):
+                self._on_told(raw, reply)
+            case Committed() | AppendFailed():
+                self._on_appended(message)
+            case Loaded():
+                self.on_loaded(message)
+            case OrderSeen() | FillSeen():
+                self.on_seen(message)
+            case Left() | Rested() | Answer():
+                self._on_order(message)
+            case "revive":
+                self._tools.journal.load(LoadOpenOrders(), self.ref.tell_control)
+            case _:
+                msg = f"the order executor cannot handle {type(message).__name__}"
+                raise TypeError(msg)
+
+    def _on_order(self, message: Left | Rested | Answer) -> None:
+        match message:
+            case Left(client_order_id=known):
+                self._unsent.discard(known)
+            case Rested():
+                self.on_rested(message)
+            case Answer(reply, receipt):
+                self._taken.give(reply, receipt)
+
+    def _on_appended(self, message: Committed | AppendFailed) -> None:
+        if message.append.life != self.life:
+            return
+        if isinstance(message, Committed):
+            self._on_committed(message.append)
+        else:
+            self._on_append_failed(message.append, message.error)
+
+    def _on_told(self, raw: Any, reply: Reply | None) -> None:
+        if reply is not None:
+            self._taken.add(reply)
+        try:
+            if isinstance(raw, Cancel):
+                self._on_cancel(parse_cancel(raw), reply)
+            else:
+                self._on_signal(parse_signal(raw), reply)
+        except (InvalidInputError, BusyError) as error:
+            self._refuse(raw, error, reply)
+
+    def _on_signal(self, signal: Signal, reply: Reply | None) -> None:
+        known = client_order_id(signal.account_id, signal.signal_id)
+        digest = signal_digest(signal)
+        if (creating := self._creating.get(known)) is not None:
+            _require_same(creating.order.digest, digest)
+            creating.replies.append(reply)
+        elif (live := self._live.get(known)) is not None:
+            _require_same(live[1], digest)
+            self._taken.give(reply, Receipt(signal.signal_id, known, is_duplicate=True))
+        else:
+            self._on_new(signal, known, digest, reply)
+
+    def _on_new(
+        self, signal: Signal, known: ClientOrderId, digest: str, reply: Reply | None
+    ) -> None:
+        settings, now = self._tools.settings, self.system.now()
+        try:
+            admit(
+                signal,
+                account_id=settings.account_id,
+                instruments=settings.instruments,
+                on=settings.session.trade_date(now),
+                now=now,
+            )
+            self._require_room()
+        except (InvalidInputError, BusyError) as error:
+            # It may be an old signal told again: then it has its order, whatever holds today.
+            refusal = error
+            self.load_order(
+                known, lambda order: self._on_old(order, signal, digest, reply, refusal)
+            )
+            return
+        self._create(signal, known, digest, reply)
+
+    def _require_room(self) -> None:
+        limit = self._tools.settings.max_unsent
+        if len(self._unsent) >= limit:
+            msg = f"{limit} orders wait to be sent; tell this signal again later"
+            raise BusyError(msg)
+
+    def _create(
+        self, signal: Signal, known: ClientOrderId, digest: str, reply: Reply | None
+    ) -> None:
+        settings, now = self._tools.settings, self.system.now()
+        created = OrderCreated(
+            client_order_id=known,
+            signal=signal,
+            digest=digest,
+            deadline=signal.deadline or now + settings.signal_deadline,
+            at=now,
+        )
+        events: list[OrderEvent] = [created]
+        refusal = check_risk(signal, settings.instruments.get(signal.symbol), settings.risk)
+        if refusal is not None:
+            events.append(Failed(rule="risk", reason=refusal, at=now))
+        order: Order | None = None
+        topics = []
+        for event in events:
+            order = evolve(order, event)
+            topics.append(topics_of(event, order))
+        assert order is not None, "there is at least OrderCreated"
+        self._creating[known] = _Creating(order, [reply])
+        self._unsent.add(known)
+        self.append(f"{ORDER}{known}", 0, tuple(events), tuple(topics), order)
+
+    def _on_committed(self, append: Append) -> None:
+        known = ClientOrderId(append.stream.removeprefix(ORDER))
+        creating = self._creating.pop(known, None)
+        if creating is None:
+            return
+        order = creating.order
+        if order.is_closed:
+            self._unsent.discard(known)
+        else:
+            ref = self.spawn_order(order, is_fresh=True)
+            for cancel in creating.cancels:
+                ref.tell(cancel)
+        for position, reply in enumerate(creating.replies):
+            receipt = Receipt(order.signal.signal_id, known, is_duplicate=position > 0)
+            self._taken.give(reply, receipt)
+
+    def _on_append_failed(self, append: Append, error: Exception) -> None:
+        known = ClientOrderId(append.stream.removeprefix(ORDER))
+        creating = self._creating.pop(known, None)
+        if creating is None or not isinstance(error, ConflictError):
+            raise error
+        # The signal was told long ago and its actor has left.
+        self._unsent.discard(known)
+        order = creating.order
+        for reply in creating.replies:
+            self.load_order(known, self._answer_old(order.signal, order.digest, reply))
+        for cancel in creating.cancels:
+            self.load_order(known, lambda found, wish=cancel: self._cancel_loaded(found, wish))
+
+    def _answer_old(
+        self, signal: Signal, digest: str, reply: Reply | None
+    ) -> Callable[[Order | None], None]:
+        missing = ConflictError(f"signal {signal.signal_id} has no order; tell it again")
+        return lambda order: self._on_old(order, signal, digest, reply, missing)
+
+    def _on_old(
+        self,
+        order: Order | None,
+        signal: Signal,
+        digest: str,
+        reply: Reply | None,
+        refusal: Exception,
+    ) -> None:
+        """Answer a signal whose order may have ended long ago."""
+        if order is None:
+            self._refuse(signal, refusal, reply)
+            return
+        try:
+            _require_same(order.digest, digest)
+        except SignalConflictError as error:
+            self._refuse(signal, error, reply)
+            return
+        receipt = Receipt(signal.signal_id, order.client_order_id, is_duplicate=True)
+        self._taken.give(reply, receipt)
+
+    def _on_cancel(self, cancel: Cancel, reply: Reply | None) -> None:
+        known = client_order_id(cancel.account_id, cancel.signal_id)
+        receipt = Receipt(cancel.signal_id, known, is_duplicate=False)
+        wish = CancelOrder(
+            cancel.reason or "cancel asked for",
+            cancel.requested_by,
+            lambda: self.ref.tell(Answer(reply, receipt)),
+        )
+        if (creating := self._creating.get(known)) is not None:
+            creating.cancels.append(wish)
+        elif (live := self._live.get(known)) is not None:
+            live[0].tell(wish)
+        else:
+            self.load_order(known, lambda order: self._cancel_old(order, cancel, wish, reply))
+
+    def _cancel_old(
+        self, order: Order | None, cancel: Cancel, wish: CancelOrder, reply: Reply | None
+    ) -> None:
+        if order is None:
+            problem = "no order was made from this signal; check the id and the account"
+            self._refuse(cancel, InvalidInputError("signal_id", problem), reply)
+            return
+        self._cancel_loaded(order, wish)
+
+    def _cancel_loaded(self, order: Order | None, wish: CancelOrder) -> None:
+        if order is not None and not order.is_closed:
+            self.spawn_order(order).tell(wish)
+        elif wish.done is not None:
+            wish.done()
+
+    def _refuse(self, raw: Any, error: Exception, reply: Reply | None) -> None:
+        """Answer the caller; a bare tell has none, so its refusal is journaled."""
+        if reply is not None:
+            self._taken.give(reply, error)
+            return
+        refused = SignalRefused(
+            signal_id=_told_id(raw),
+            field=error.field if isinstance(error, InvalidInputError) else "",
+            reason=str(error),
+            at=self.system.now(),
+        )
+        self.append("signal", None, (refused,), (("signal.refused",),), None)
+
+
+def _require_same(known: str, digest: str) -> None:
+    if known != digest:
+        problem = "this id was told before with other content; use a new id for a new order"
+        raise SignalConflictError("signal_id", problem)
+
+
+def _told_id(raw: Any) -> SignalId:
+    """Return the id a refused signal came with, as far as it can be shown."""
+    value = raw.get("signal_id", "") if isinstance(raw, Mapping) else getattr(raw, "signal_id", "")
+    return SignalId(value[:64] if isinstance(value, str) and value.isprintable() else "")

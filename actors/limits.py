@@ -1,0 +1,70 @@
+"""The broker's rate limit as a bucket that never blocks: it says how long to wait."""
+
+import math
+
+from pyrate_limiter import InMemoryBucket, Rate, RateItem
+from pyrate_limiter.abstracts.algorithm import Decision
+
+from domain.settings import RateLimit
+
+# The network bunches requests up; stay this much inside the broker's window.
+MARGIN = 1.02
+
+
+class RequestBucket:
+    """A sliding log of the requests of one app key. Outlives actors and trees.
+
+    After a process start it is full, because nobody knows what was sent just before.
+    """
+
+    def __init__(self, *, requests: int, window_s: float, now_s: float) -> None:
+        self._window_ms = math.ceil(window_s * MARGIN * 1000)
+        self._bucket = InMemoryBucket([Rate(requests, self._window_ms)])
+        self._closed_until_s = now_s + window_s * MARGIN
+
+    def take(self, now_s: float) -> float:
+        """Take a permit and return 0, or return the seconds to wait before asking again."""
+        if now_s < self._closed_until_s:
+            return self._closed_until_s - now_s
+        now_ms = _ms(now_s)
+        self._bucket.leak(now_ms)
+        decision = self._bucket.put_decision(RateItem("call", now_ms))
+        assert isinstance(decision, Decision), "an in-memory bucket answers at once"
+        return 0.0 if decision.allowed else max(1, decision.retry_after_ms or 1) / 1000
+
+    def close_for(self, seconds: float, now_s: float) -> None:
+        """Let nothing through for a while: the broker said that it was too much."""
+        self._closed_until_s = max(self._closed_until_s, now_s + seconds)
+
+
+class CallSlot:
+    """One call to the broker at a time, across lives of the actor and of the tree."""
+
+    def __init__(self) -> None:
+        self._is_taken = False
+
+    def take(self) -> bool:
+        """Take the slot, or return False while a call is under way."""
+        if self._is_taken:
+            return False
+        self._is_taken = True
+        return True
+
+    def release(self) -> None:
+        """Free the slot; called by the call itself when it ends."""
+        self._is_taken = False
+
+
+def poll_bucket(limit: RateLimit, now_s: float) -> RequestBucket:
+    """Return the bucket that keeps polling to its share of the limit."""
+    share = max(1, math.floor(limit.requests * limit.poll_share))
+    return RequestBucket(requests=share, window_s=limit.window_s, now_s=now_s)
+
+
+def request_bucket(limit: RateLimit, now_s: float) -> RequestBucket:
+    """Return the bucket of the whole limit."""
+    return RequestBucket(requests=limit.requests, window_s=limit.window_s, now_s=now_s)
+
+
+def _ms(seconds: float) -> int:
+    return math.floor(seconds * 1000)

@@ -1,0 +1,116 @@
+"""The shell of every actor that keeps a stream: decide, journal, and only then act.
+
+Events are decided at once and queued for the journal; what follows from them waits, in order, for
+the commit that holds its cause. When nothing waits any more, ``proceed`` derives from the state
+what is due. A restarted actor loads its stream and proceeds in the same way.
+"""
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from actors.runtime import Actor
+from domain.journal import Append, AppendFailed, Committed, Loaded, Query
+from domain.ports import Journal
+
+StateT = TypeVar("StateT")
+Effect = Callable[[], None]
+
+
+class MachineActor(Actor, ABC, Generic[StateT]):
+    """Owns one stream of the journal and the state that it folds to."""
+
+    def __init__(self, *, stream: str, journal: Journal) -> None:
+        super().__init__()
+        self._stream = stream
+        self._journal = journal
+        self._held: deque[tuple[Effect, ...]] = deque()
+        self._state: StateT | None = None
+
+    @property
+    def state(self) -> StateT:
+        """Return the state after everything decided so far, committed or not."""
+        assert self._state is not None, f"{self._stream} is not loaded"
+        return self._state
+
+    @property
+    def is_durable(self) -> bool:
+        """True when everything decided has been committed."""
+        return not self._held
+
+    def on_start(self) -> None:
+        """Begin with the state at hand, or load the stream; the mailbox waits for that."""
+        state = self.initial()
+        if state is not None:
+            self._begin(state)
+            return
+        self.loading()
+        self._journal.load(self.query(), self.ref.tell_control)
+
+    def on_receive(self, message: Any) -> None:
+        """Take the journal's replies; everything else is for ``handle``."""
+        match message:
+            case Committed():
+                if message.append.life == self.life:
+                    self._on_committed()
+            case AppendFailed():
+                if message.append.life == self.life:
+                    raise message.error
+            case Loaded() if self._state is None:
+                self._begin(self.restore(message.answer))
+                self.loaded()
+            case _:
+                self.handle(message)
+
+    def append(
+        self,
+        state: StateT,
+        events: tuple[Any, ...],
+        topics: tuple[tuple[str, ...], ...],
+        *,
+        version: int,
+        then: tuple[Effect, ...] = (),
+    ) -> None:
+        """Take ``state`` for true and journal how it came about; ``then`` follows the commit."""
+        self._state = state
+        self._held.append(then)
+        batch = Append(
+            stream=self._stream,
+            version=version,
+            events=events,
+            topics=topics,
+            state=state,
+            life=self.life,
+        )
+        self._journal.append(batch, self.ref.tell_control)
+
+    def _begin(self, state: StateT) -> None:
+        self._state = state
+        self.proceed()
+
+    def _on_committed(self) -> None:
+        for effect in self._held.popleft():
+            effect()
+        if not self._held:
+            self.proceed()
+
+    @abstractmethod
+    def initial(self) -> StateT | None:
+        """Return the state to begin with, or None when the journal must be asked."""
+
+    @abstractmethod
+    def query(self) -> Query:
+        """Return the question whose answer ``restore`` understands."""
+
+    @abstractmethod
+    def restore(self, answer: Any) -> StateT:
+        """Return the state that the journal's answer folds to."""
+
+    @abstractmethod
+    def handle(self, message: Any) -> None:
+        """Handle one message. An exception means: forget everything, start again."""
+
+    @abstractmethod
+    def proceed(self) -> None:
+        """Do what the durable state calls for; called whenever nothing waits for a commit."""

@@ -1,0 +1,284 @@
+"""What the actors tell each other. Frozen values; README.md in this folder says who tells whom."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+from typing import Any, TypeAlias
+
+from actors.runtime import Ref
+from domain.broker import BrokerFill, BrokerOrder, BrokerPosition, OrderRef, OrderRequest
+from domain.errors import NotSentError
+from domain.events import Source
+from domain.order import Order
+from domain.terms import ClientOrderId, RequestId, SignalId
+
+
+class Line(IntEnum):
+    """The lines in front of the broker, most urgent first."""
+
+    CANCEL = 0
+    LOOK_UP = 1
+    NEW = 2
+    POLL = 3
+
+
+class WithheldError(NotSentError):
+    """An order was kept back on our side; uses no attempt."""
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A turn of one order; ``life`` is that of the BrokerActor that gave it."""
+
+    life: int
+    serial: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Send a new order, unless the monotonic clock is past ``send_by_s``."""
+
+    request: OrderRequest
+    attempt: int
+    send_by_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAtBroker:
+    """Ask the broker to take an order off the book."""
+
+    ref: OrderRef
+    request_id: RequestId
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """Ask the broker whether it has an order of ours."""
+
+    client_order_id: ClientOrderId
+
+
+@dataclass(frozen=True, slots=True)
+class ListOrders:
+    """Ask for all orders that are open or changed since."""
+
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ListFills:
+    """Ask for all executions since."""
+
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ListPositions:
+    """Ask for what the broker says we hold."""
+
+
+Inquiry: TypeAlias = CancelAtBroker | LookUp | ListOrders | ListFills | ListPositions
+BrokerCall: TypeAlias = Place | Inquiry
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """An order wants a turn to be placed."""
+
+    order: Ref
+    client_order_id: ClientOrderId
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """It is the order's turn: decide now, write it down, then Go."""
+
+    ticket: Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """Make the call, or None: the turn is not needed any more."""
+
+    ticket: Ticket
+    order: Ref
+    call: Place | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Make a call that needs no turn, when its line allows."""
+
+    asker: Ref
+    line: Line
+    call: Inquiry
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a call ended: ``value``, or ``error`` by what may be done next.
+
+    Attributes:
+        asked_s: Monotonic time right before the gateway was called.
+        waited_s: Time the call stood in line, the rate limit included.
+    """
+
+    call: BrokerCall
+    value: Any = None
+    error: Exception | None = None
+    asked_s: float = 0.0
+    waited_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSeen:
+    """The broker told something about an order."""
+
+    order: BrokerOrder
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class FillSeen:
+    """The broker told an execution."""
+
+    fill: BrokerFill
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Nudge:
+    """Look at the broker soon: something is about to have changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """An order works at the broker: include it in the polls."""
+
+    client_order_id: ClientOrderId
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Unfollow:
+    """An order has ended, as far as we know."""
+
+    client_order_id: ClientOrderId
+
+
+@dataclass(frozen=True, slots=True)
+class CompareBook:
+    """What the broker says we hold, to be compared with our positions."""
+
+    positions: tuple[BrokerPosition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """An order is no longer waiting to be sent for the first time."""
+
+    client_order_id: ClientOrderId
+
+
+@dataclass(frozen=True, slots=True)
+class Rested:
+    """An order has ended and waits for leave to go."""
+
+    client_order_id: ClientOrderId
+    order: Ref
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Go, if nothing new has come: whatever else is told starts the order anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """The journal has grown up to ``seq``."""
+
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class CancelOrder:
+    """Cancel what is open of this order."""
+
+    reason: str
+    requested_by: str
+    done: Callable[[], None] | None = None  # Called when the wish is durable.
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A signal or cancel is durable.
+
+    Attributes:
+        is_duplicate: It was known already; this is the same order.
+    """
+
+    signal_id: SignalId
+    client_order_id: ClientOrderId
+    is_duplicate: bool
+
+
+Reply: TypeAlias = Callable[[Receipt | Exception], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A wish is durable; tell whoever asked."""
+
+    reply: Reply | None
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A signal or cancel from outside, not yet checked. ``reply`` is None for a bare tell."""
+
+    raw: Any
+    reply: Reply | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Let no new order start; ``done`` is called when no call and no turn is out."""
+
+    done: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    """Send journal records after ``after_seq`` to ``sink``."""
+
+    name: str
+    sink: Callable[[Any], None]
+    after_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unsubscribe:
+    """Stop sending to the subscriber of this name."""
+
+    name: str
+
+
+class Handoff:
+    """Carries a freshly written order to its actor's first life; later lives load the journal."""
+
+    __slots__ = ("_order",)
+
+    def __init__(self, order: Order | None = None) -> None:
+        self._order = order
+
+    def take(self) -> Order | None:
+        """Return the order once, then None."""
+        order, self._order = self._order, None
+        return order

@@ -1,0 +1,203 @@
+"""One actor per live order: it owns that order's facts and sees it to its end.
+
+It writes down before it acts, asks after every lost answer, and never sends what may have been
+sent. Here is what it is told; what it does by itself stands in ``actors.steps``.
+"""
+
+from datetime import timedelta
+from typing import Any, assert_never
+
+from actors.answers import Answers
+from actors.machine import Effect
+from actors.messages import (
+    CancelAtBroker,
+    CancelOrder,
+    FillSeen,
+    Go,
+    Leave,
+    Left,
+    LookUp,
+    Nudge,
+    OrderSeen,
+    Outcome,
+    Place,
+    Ticket,
+    Turn,
+)
+from actors.steps import CANCEL_BACKOFF_S, OrderSteps, Wait
+from domain.broker import OrderRequest
+from domain.events import CancelRequested, OrderEvent, Overdue, SubmitStarted
+from domain.lifecycle import Step, reports_in
+from domain.order import Order
+
+LOOK_UP_FIRST_S, LOOK_UP_LONGEST_S = 0.5, 30.0
+
+
+class OrderActor(OrderSteps):
+    """Turns what it is told about one order into events of that order."""
+
+    def handle(self, message: Any) -> None:
+        """Handle one message."""
+        match message:
+            case Turn(ticket):
+                self._on_turn(ticket)
+            case Outcome():
+                self._on_outcome(message)
+            case FillSeen(fill, source):
+                self.record(self._answers.filled(fill, source))
+            case OrderSeen(news, source):
+                self.record(*reports_in(self.state, news, source, self.system.now()))
+            case CancelOrder() | Leave():
+                self._on_wish(message)
+            case Wait():
+                self._on_timer(message)
+            case _:
+                msg = f"an order cannot handle {type(message).__name__}"
+                raise TypeError(msg)
+
+    @property
+    def _answers(self) -> Answers:
+        return Answers(self._tools.settings, self._tools.next_wait, self.system.now())
+
+    def _on_wish(self, wish: CancelOrder | Leave) -> None:
+        if isinstance(wish, Leave):
+            # Something new may have come since it asked; then it stays.
+            if self.is_durable and self.step() is Step.REST:
+                self.stop_self()
+            return
+        requested = CancelRequested(
+            reason=wish.reason, requested_by=wish.requested_by, at=self.system.now()
+        )
+        done: tuple[Effect, ...] = (wish.done,) if wish.done is not None else ()
+        if not self.record(requested, then=done):
+            # It has ended, or the wish is known; what holds it is durable or about to be.
+            for tell in done:
+                tell()
+
+    def _on_turn(self, ticket: Ticket) -> None:
+        """Decide with the latest facts: a cancel or a deadline may have come since the Want."""
+        self._wants_turn = False
+        self.cancel_timer(Wait.TURN)
+        order, now = self.state, self.system.now()
+        is_due = self.is_durable and self.step() is Step.SUBMIT
+        if not is_due or now >= order.deadline or self.retry_in_s() > 0:
+            self._tools.to.broker(Go(ticket, self.ref, None))
+            if self.is_durable:
+                self.proceed()
+            return
+        self.cancel_timer(Wait.DEADLINE)
+        timing = self._tools.settings.timing
+        attempt = order.attempts + 1
+        send_by_s = self.system.monotonic() + timing.send_window_s
+        self._placing = attempt
+        self._settled_at_s = send_by_s + timing.settle_s
+        started = SubmitStarted(
+            attempt=attempt, since=now, send_by=now + timedelta(seconds=timing.send_window_s)
+        )
+        go = Go(ticket, self.ref, Place(_request(order), attempt, send_by_s))
+        effects: list[Effect] = [lambda: self._tools.to.broker(go)]
+        if order.submitted_at is None:
+            effects.append(lambda: self._tools.to.executor(Left(self._id)))
+        self.record(started, then=tuple(effects))
+        longest_s = timing.send_window_s + timing.call_timeout_s + timing.overdue_grace_s
+        self.wait(longest_s, Wait.ANSWER)
+
+    def _on_outcome(self, outcome: Outcome) -> None:
+        match outcome.call:
+            case Place():
+                self._on_placed(outcome, outcome.call.attempt)
+            case LookUp():
+                self._on_looked_up(outcome)
+            case CancelAtBroker(number=number):
+                self._on_cancel_answer(outcome, number)
+            case _:
+                msg = f"an order did not ask for {type(outcome.call).__name__}"
+                raise TypeError(msg)
+
+    def _on_placed(self, outcome: Outcome, attempt: int) -> None:
+        is_mine = self._placing == attempt
+        if is_mine:
+            self._placing = None
+            self.cancel_timer(Wait.ANSWER)
+        placement = self.state.placement
+        is_open = placement is not None and placement.attempt == attempt
+        # A yes counts whenever it comes. A no counts for the attempt it answers, in the life
+        # that sent it: an earlier life's ticket may have been used twice.
+        if outcome.error is None or (is_mine and is_open):
+            self.record(*self._answers.to_placement(self.state, outcome))
+        elif self.is_durable:
+            self.proceed()
+
+    def _on_looked_up(self, outcome: Outcome) -> None:
+        self._looking = False
+        self.cancel_timer(Wait.LOOKED_UP)
+        if self.step() is not Step.LOOK_UP:
+            self.proceed()
+            return
+        settled_at_s = self.settle_end_s()
+        is_settled = outcome.asked_s >= settled_at_s
+        now_s = self.system.monotonic()
+        self._lookups += 1
+        self._look_after_s = now_s + min(
+            LOOK_UP_LONGEST_S, LOOK_UP_FIRST_S * 2 ** (self._lookups - 1)
+        )
+        if outcome.error is None and not is_settled:
+            self._look_after_s = min(self._look_after_s, max(now_s, settled_at_s))
+        self.record(*self._answers.to_lookup(self.state, outcome, is_settled=is_settled))
+
+    def _on_cancel_answer(self, outcome: Outcome, number: int) -> None:
+        if self._cancelling == number:
+            self._cancelling = None
+            self.cancel_timer(Wait.CANCELLED)
+        self._cancel_after_s = self.system.monotonic() + CANCEL_BACKOFF_S * number
+        ended = self._answers.to_cancel(outcome, number)
+        self.record(self.bounded(ended))
+        self._tools.to.tracker(Nudge())
+
+    def _on_timer(self, wait: Wait) -> None:
+        match wait:
+            case Wait.TURN:
+                self._wants_turn = False
+            case Wait.ANSWER:
+                self._placing = None
+                self.doubt("no answer came in time")
+                return
+            case Wait.LOOKED_UP:
+                self._looking = False
+            case Wait.CANCELLED:
+                self._cancelling = None
+                self.cancel_ended_unknown("the order is still open after the cancel request")
+                return
+            case Wait.END:
+                self._on_overdue()
+                return
+            case Wait.RETRY | Wait.DEADLINE | Wait.LOOK_UP | Wait.CANCEL:
+                pass
+            case _:
+                assert_never(wait)
+        if self.is_durable:
+            self.proceed()
+
+    def _on_overdue(self) -> None:
+        order, now = self.state, self.system.now()
+        if order.is_closed:
+            return
+        open_for_s = (now - (order.submitted_at or now)).total_seconds()
+        events: list[OrderEvent] = [Overdue(open_for_s=open_for_s, at=now)]
+        if self._tools.settings.cancel_overdue:
+            reason = f"still open after {open_for_s:.0f} s"
+            events.append(CancelRequested(reason=reason, requested_by="oncefill", at=now))
+        self.record(*events)
+
+
+def _request(order: Order) -> OrderRequest:
+    signal = order.signal
+    return OrderRequest(
+        client_order_id=order.client_order_id,
+        symbol=signal.symbol,
+        side=signal.side,
+        order_qty=signal.order_qty,
+        order_type=signal.order_type,
+        limit_px=signal.limit_px,
+        time_in_force=signal.time_in_force,
+    )

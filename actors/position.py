@@ -1,0 +1,129 @@
+"""The only writer of positions and P&L: applies the fill ledger in journal order, once each.
+
+A message that something was filled is only a wake-up. What was applied, and how far, commit
+together, so whatever crashes, each fill counts once.
+"""
+
+from typing import Any
+
+import structlog
+
+from actors.machine import MachineActor
+from actors.messages import CompareBook, Wake
+from domain.broker import BrokerPosition
+from domain.events import ReconcileBroke
+from domain.journal import Append, LoadBook, Loaded, LoadFills, Query
+from domain.ports import Journal
+from domain.position import (
+    PositionBook,
+    PositionChanged,
+    RecordedFill,
+    change_for,
+    evolve_book,
+    topics_of_change,
+)
+from domain.terms import ZERO, AccountId, Symbol
+
+log = structlog.get_logger()
+
+BATCH = 1000
+
+
+class PositionActor(MachineActor[PositionBook]):
+    """Keeps the position book of one account."""
+
+    def __init__(self, account_id: AccountId, journal: Journal) -> None:
+        super().__init__(stream=f"position/{account_id}", journal=journal)
+        self._is_asking = False
+        self._woken_for = 0
+        self._asked_for = 0
+        self._differs: frozenset[Symbol] = frozenset()
+
+    def initial(self) -> PositionBook | None:
+        """Always ask the journal."""
+        return None
+
+    def query(self) -> Query:
+        """Ask for the book as of its checkpoint."""
+        return LoadBook()
+
+    def restore(self, answer: PositionBook) -> PositionBook:
+        """Return the book; a first look at the ledger follows."""
+        self._woken_for = 1
+        return answer
+
+    def handle(self, message: Any) -> None:
+        """Handle one message."""
+        match message:
+            case Wake(seq=seq):
+                self._woken_for = max(self._woken_for, seq)
+                self._ask()
+            case Loaded(query=LoadFills(), answer=fills):
+                self._is_asking = False
+                self._apply(fills)
+            case CompareBook(positions=positions):
+                self._compare(positions)
+            case _:
+                msg = f"the position actor cannot handle {type(message).__name__}"
+                raise TypeError(msg)
+
+    def proceed(self) -> None:
+        """Look whether there is more to apply."""
+        self._ask()
+
+    def _ask(self) -> None:
+        if self._is_asking or not self.is_durable or self._woken_for <= self._asked_for:
+            return
+        self._is_asking = True
+        self._asked_for = self._woken_for
+        query = LoadFills(self.state.checkpoint, BATCH)
+        self._journal.load(query, self.ref.tell_control)
+
+    def _apply(self, fills: tuple[RecordedFill, ...]) -> None:
+        before = book = self.state
+        changes: list[PositionChanged] = []
+        topics: list[tuple[str, ...]] = []
+        for fill in fills:
+            change = change_for(book, fill, self.system.now())
+            if change is not None:
+                topics.append(topics_of_change(book.position(fill.symbol), change))
+                book = evolve_book(book, change)
+                changes.append(change)
+        if len(fills) == BATCH:
+            self._asked_for = 0  # There may be more.
+        if changes:
+            self.append(book, tuple(changes), tuple(topics), version=before.version)
+        else:
+            self._ask()
+
+    def _compare(self, positions: tuple[BrokerPosition, ...]) -> None:
+        """Raise a break when the broker twice in a row holds something else than our fills say."""
+        theirs = {position.symbol: position.qty for position in positions}
+        ours = {symbol: held.qty for symbol, held in self.state.positions.items()}
+        differs = frozenset(
+            symbol
+            for symbol in theirs.keys() | ours.keys()
+            if theirs.get(symbol, ZERO) != ours.get(symbol, ZERO)
+        )
+        for symbol in sorted(differs & self._differs):
+            broke = ReconcileBroke(
+                subject=f"position {symbol}",
+                ours=str(ours.get(symbol, ZERO)),
+                theirs=str(theirs.get(symbol, ZERO)),
+                at=self.system.now(),
+            )
+            self._journal.append(
+                Append(
+                    stream="engine",
+                    version=None,
+                    events=(broke,),
+                    topics=(("reconcile.break",),),
+                    life=self.life,
+                ),
+                _ignore,
+            )
+        self._differs = differs
+
+
+def _ignore(_: object) -> None:
+    """A break that was not written down is found again by the next comparison."""

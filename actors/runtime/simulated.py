@@ -1,0 +1,338 @@
+"""The same actors in one thread and virtual time, where a seed decides what happens when."""
+
+import hashlib
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from random import Random
+from typing import Any, Final
+
+from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]  # It ships no types.
+from pykka._envelope import Envelope
+
+from actors.runtime.addresses import SimulatedFuture, SimulatedRef
+from actors.runtime.cell import Cell
+from actors.runtime.mailbox import NOTHING, Mailbox, Ref
+from actors.runtime.messages import Failed, Halt, InjectedError, Killed, Redelivered, Stopped
+from actors.runtime.ports import Worker
+from actors.runtime.system import ActorSystem
+from actors.runtime.timers import Timer, TimerHeap
+from domain.supervision import RestartPolicy
+
+# The supervisor's own notes: a crash while reading one is a bug here, not a fault to survive.
+_NEVER_CRASHED: Final = (Failed, Halt, Stopped)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Faults:
+    """What the simulation does to the system; ``system.faults`` may be changed at any time.
+
+    Attributes:
+        crash: The probability that an actor fails on a message, half of them before it had any
+            effect, half of them after all its effects.
+        stall: The probability that an actor is slow to read its next message.
+        stall_s: How slow at most, in virtual seconds.
+        kill_at: The effect at which the process is killed; None for never. Effects are each tell,
+            each call, and each side of each drain.
+    """
+
+    crash: float = 0.0
+    stall: float = 0.0
+    stall_s: float = 3.0
+    kill_at: int | None = None
+
+
+class SimulatedSystem(ActorSystem):
+    """One thread, a virtual clock, and a seed.
+
+    Functions given to ``Actor.call`` run as greenlets: ``sleep`` inside one parks it in virtual
+    time while all else goes on. They must not hold a lock across ``sleep``: there is one thread.
+
+    Args:
+        seed: Decides every choice; the same seed gives the same ``trace_hash``.
+        start: The time of day at which the virtual clock begins.
+        shuffle: False runs actors in turn and takes the middle of each range, for fast replays.
+        turn_s: Virtual seconds that handling a message takes, from and to.
+        call_latency_s: Virtual seconds before a called function begins.
+        commit_latency_s: Virtual seconds between a worker's wake-up and its drain.
+        faults: Crashes, stalls and the kill.
+        policy: How often top-level actors may start again before the whole system has failed.
+
+    Attributes:
+        effects: How many effects there have been, for choosing the next run's ``kill_at``.
+        is_dead: Whether the system was killed or stopped; nothing of it runs any more.
+    """
+
+    def __init__(
+        self,
+        *,
+        start: datetime,
+        seed: int = 0,
+        shuffle: bool = True,
+        turn_s: tuple[float, float] = (0.0, 0.0002),
+        call_latency_s: tuple[float, float] = (0.0, 0.0002),
+        commit_latency_s: tuple[float, float] = (0.0002, 0.002),
+        faults: Faults | None = None,
+        policy: RestartPolicy | None = None,
+    ) -> None:
+        self.faults = faults or Faults()
+        self.effects = 0
+        self.is_dead = False
+        self._start = start
+        self._now_s = 0.0
+        self._random = Random(seed)  # noqa: S311  # Not for secrets: it must repeat.
+        self._shuffle = shuffle
+        self._turn_s = turn_s
+        self._call_latency_s = call_latency_s
+        self._commit_latency_s = commit_latency_s
+        self._trace = hashlib.sha256()
+        self._timers = TimerHeap()
+        self._runnable: deque[Cell] = deque()
+        self._parked: dict[greenlet, None] = {}
+        self._call: greenlet | None = None
+        self._is_inside = False
+        super().__init__(policy=policy)
+
+    @property
+    def trace_hash(self) -> str:
+        """The hash of all that happened: time, actor and type of each message."""
+        return self._trace.hexdigest()
+
+    def now(self) -> datetime:
+        """Return the virtual time of day."""
+        return self._start + timedelta(seconds=self._now_s)
+
+    def monotonic(self) -> float:
+        """Return the virtual seconds since the start."""
+        return self._now_s
+
+    def sleep(self, seconds: float) -> None:
+        """Park the function that was given to ``Actor.call``; raises anywhere else."""
+        if self.is_dead:
+            raise Killed
+        call = self._call
+        if call is None:
+            msg = "Only a function given to Actor.call may sleep; use after() or call_later()."
+            raise RuntimeError(msg)
+        self._parked[call] = None
+        self.schedule(seconds, partial(self._resume, call), work=True)
+        call.parent.switch()
+        # Thrown out of the switch instead when the process was killed meanwhile.
+
+    def schedule(self, seconds: float, action: Callable[[], None], *, work: bool = False) -> Timer:
+        """Run a short function outside every actor, later."""
+        timer = self._timers.push(self._now_s + max(0.0, seconds), action)
+        timer.work = work
+        return timer
+
+    def submit(self, job: Callable[[], None]) -> None:
+        """Run a job as a greenlet, soon."""
+        self.effect()
+        call = greenlet(job)
+        self.schedule(self._between(self._call_latency_s), partial(self._resume, call), work=True)
+
+    def drive(self, worker: Worker) -> None:
+        """Drain the worker a little after each time it asks to be woken."""
+        is_due = False
+
+        def wake() -> None:
+            nonlocal is_due
+            if not is_due:
+                is_due = True
+                self.schedule(self._between(self._commit_latency_s), drain, work=True)
+
+        def drain() -> None:
+            nonlocal is_due
+            is_due = False
+            self._note("drain", type(worker).__name__)
+            self.effect()
+            self.drain(worker)
+
+        worker.attach(wake)
+
+    def effect(self) -> None:
+        """Count something that is seen from outside; here the process may be killed.
+
+        Raises:
+            Killed: This was the one.
+        """
+        if self._is_inside:
+            self.effects += 1
+            if self.effects == self.faults.kill_at:
+                self.kill()
+
+    def kill(self) -> None:
+        """End the process: nothing of it runs any more, and what was not durable is lost.
+
+        Raises:
+            Killed: Always, out of ``step()``.
+        """
+        self._die()
+        raise Killed
+
+    def step(self) -> bool:
+        """Let one thing happen; False when nothing ever will by itself."""
+        self._refuse_inside()
+        if self.is_dead or self.halted:
+            return False
+        if not self._runnable:
+            due_s = self._timers.next_due()
+            if due_s is None:
+                return False
+            self._now_s = max(self._now_s, due_s)
+        self._is_inside = True
+        try:
+            action = self._timers.pop_due(self._now_s)
+            if action is not None:
+                action()
+            else:
+                self._turn(self._pick())
+        finally:
+            self._is_inside = False
+        return True
+
+    def run_until(
+        self, until: Callable[[], bool] | datetime, *, within_s: float = 86_400.0
+    ) -> bool:
+        """Go on until a condition holds, or until a virtual time.
+
+        Returns:
+            Whether the condition holds; False after ``within_s`` virtual seconds, or when
+            nothing can happen any more.
+        """
+        if isinstance(until, datetime):
+            self.run_for((until - self.now()).total_seconds())
+            return not self.is_dead
+        limit_s = self._now_s + within_s
+        while not until():
+            if not self._step_within(limit_s):
+                return until()
+        return True
+
+    def run_for(self, seconds: float) -> None:
+        """Go on for so many virtual seconds."""
+        limit_s = self._now_s + seconds
+        while self._step_within(limit_s):
+            pass
+        if not self.is_dead:
+            self._now_s = max(self._now_s, limit_s)
+
+    def run_until_idle(self) -> None:
+        """Go on until only timers of actors and of ``call_later`` are left.
+
+        Calls under way, drains and pending restarts are waited for.
+        """
+        while self._has_work():
+            if not self.step():
+                return
+
+    def stop(self, timeout_s: float = 10.0) -> tuple[str, ...]:
+        """Stop children before parents, and let calls and drains end, within virtual seconds."""
+        if self.is_dead:
+            return ()
+        if not self.halted:
+            self._root.box.put_lifecycle(Halt())
+        self.run_until(lambda: self._root.box.dead and not self._has_work(), within_s=timeout_s)
+        late = () if self.halted else tuple(self.actors)
+        self._die()
+        return late
+
+    def wait_for(self, future: SimulatedFuture, within_s: float | None) -> bool:
+        """Go on until a future is set; False when that does not happen."""
+        self._refuse_inside()
+        limit_s = 86_400.0 if within_s is None else within_s
+        return self.run_until(lambda: future.is_set, within_s=limit_s)
+
+    def is_above_actors(self, error: BaseException) -> bool:
+        """Return True for a kill, and for what a person or pytest raises in this one thread."""
+        return not isinstance(error, Exception | SystemExit)
+
+    def _refuse_inside(self) -> None:
+        if self._is_inside:
+            msg = "An actor must not wait for another: nothing happens while it runs."
+            raise RuntimeError(msg)
+
+    def _has_work(self) -> bool:
+        return bool(self._runnable) or self._timers.has_work()
+
+    def _step_within(self, limit_s: float) -> bool:
+        if not self._runnable:
+            due_s = self._timers.next_due()
+            if due_s is None or due_s > limit_s:
+                return False
+        return self._now_s <= limit_s and self.step()
+
+    def _between(self, bounds: tuple[float, float]) -> float:
+        low, high = bounds
+        share = self._random.random() if self._shuffle else 0.5
+        return low + (high - low) * share
+
+    def _pick(self) -> Cell:
+        runnable = self._runnable
+        if not self._shuffle:
+            return runnable.popleft()
+        chosen = int(self._random.random() * len(runnable))
+        runnable[chosen], runnable[-1] = runnable[-1], runnable[chosen]
+        return runnable.pop()
+
+    def _turn(self, cell: Cell) -> None:
+        self._now_s += self._between(self._turn_s)
+        if self._happens(self.faults.stall):
+            wait_s = self._random.random() * self.faults.stall_s
+            self.schedule(wait_s, partial(self._runnable.append, cell), work=True)
+            return
+        message = cell.box.get()
+        if message is not NOTHING:
+            is_wrapped = isinstance(message, Envelope | Redelivered)
+            content = message.message if is_wrapped else message
+            self._note(cell.name, type(content).__name__)
+            self._handle(cell, message)
+        cell.box.release()
+
+    def _handle(self, cell: Cell, message: Any) -> None:
+        may_crash = cell.parent is not None and not isinstance(message, _NEVER_CRASHED)
+        if not may_crash or cell.box.dead or not self._happens(self.faults.crash):
+            cell.handle(message)
+            return
+        # An answer given cannot be taken back, so an ask fails before its effects.
+        if self._happens(0.5) and not isinstance(message, Envelope):
+            cell.handle(message)
+            if cell.actor is None or cell.stopping:
+                return
+        cell.crash(message, InjectedError("A crash made by the simulation."))
+
+    def _happens(self, probability: float) -> bool:
+        return probability > 0 and self._random.random() < probability
+
+    def _resume(self, call: greenlet) -> None:
+        self._parked.pop(call, None)
+        self._note("call", "")
+        self._call = call
+        call.parent = getcurrent()
+        try:
+            call.switch()
+        finally:
+            self._call = None
+
+    def _die(self) -> None:
+        self.is_dead = True
+        self._runnable.clear()
+        self._timers.clear()
+        parked, self._parked = self._parked, {}
+        for call in parked:
+            # Left parked, it would be unwound at some moment of the garbage collector's choice.
+            call.parent = getcurrent()
+            with suppress(BaseException):
+                call.throw(Killed)
+
+    def _note(self, who: str, what: str) -> None:
+        self._trace.update(f"{self._now_s!r} {who} {what}\n".encode())
+
+    def _adopt(self, cell: Cell) -> None:
+        cell.box.ready = self._runnable.append
+
+    def _new_ref(self, name: str, cls: type[Any], box: Mailbox) -> Ref:
+        return SimulatedRef(name, cls, box, self)

@@ -1,0 +1,94 @@
+"""A heap of things to do later, from which cancelled ones disappear."""
+
+import heapq
+from collections.abc import Callable
+from itertools import count
+from threading import RLock
+from typing import Final
+
+# Below this many cancelled timers a rebuild costs more than the memory it frees.
+_PRUNE_FROM: Final = 64
+
+
+class Timer:
+    """One thing to do at ``due_s``; cancelling twice, or too late, changes nothing.
+
+    Attributes:
+        work: Whether a simulation that waits for its work to end waits for this as well.
+    """
+
+    __slots__ = ("_heap", "action", "due_s", "work")
+
+    def __init__(self, due_s: float, action: Callable[[], None], heap: "TimerHeap") -> None:
+        self.due_s = due_s
+        self.action: Callable[[], None] | None = action
+        self.work = False
+        self._heap = heap
+
+    def cancel(self) -> None:
+        """Forget the action, and free its memory."""
+        self._heap.cancel(self)
+
+
+class TimerHeap:
+    """Timers by due time, then in the order they were set."""
+
+    def __init__(self) -> None:
+        self.lock = RLock()
+        self._heap: list[tuple[float, int, Timer]] = []
+        self._serials = count()
+        self._cancelled = 0
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def push(self, due_s: float, action: Callable[[], None]) -> Timer:
+        """Add an action to be done at ``due_s``."""
+        timer = Timer(due_s, action, self)
+        with self.lock:
+            heapq.heappush(self._heap, (due_s, next(self._serials), timer))
+        return timer
+
+    def cancel(self, timer: Timer) -> None:
+        """Forget a timer; the heap is rebuilt when most of it is forgotten."""
+        with self.lock:
+            if timer.action is None:
+                return
+            timer.action = None
+            self._cancelled += 1
+            if self._cancelled > max(_PRUNE_FROM, len(self._heap) // 2):
+                self._heap = [entry for entry in self._heap if entry[2].action is not None]
+                heapq.heapify(self._heap)
+                self._cancelled = 0
+
+    def next_due(self) -> float | None:
+        """Return when the earliest timer is due, or None when there is none."""
+        with self.lock:
+            while self._heap and self._heap[0][2].action is None:
+                heapq.heappop(self._heap)
+                self._cancelled -= 1
+            return self._heap[0][0] if self._heap else None
+
+    def pop_due(self, now_s: float) -> Callable[[], None] | None:
+        """Take the earliest action that is due, or return None."""
+        # Asked before every turn of a simulation, so the usual answer takes no lock.
+        if not self._heap:
+            return None
+        with self.lock:
+            due_s = self.next_due()
+            if due_s is None or due_s > now_s:
+                return None
+            timer = heapq.heappop(self._heap)[2]
+            action, timer.action = timer.action, None
+            return action
+
+    def has_work(self) -> bool:
+        """Return whether a timer is left that counts as work."""
+        with self.lock:
+            return any(timer.work and timer.action is not None for _, _, timer in self._heap)
+
+    def clear(self) -> None:
+        """Forget every timer."""
+        with self.lock:
+            self._heap.clear()
+            self._cancelled = 0

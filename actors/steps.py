@@ -1,0 +1,290 @@
+"""What an order does by itself: the step its facts call for, and the timer behind every wait.
+
+Which step is due comes from ``domain.lifecycle``; this file only knows when, and asks for it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, assert_never
+
+from actors.machine import Effect, MachineActor
+from actors.messages import (
+    Ask,
+    CancelAtBroker,
+    Follow,
+    Handoff,
+    Line,
+    LookUp,
+    Rested,
+    Unfollow,
+    Want,
+)
+from domain.broker import OrderRef
+from domain.events import (
+    CancelEnded,
+    Cancelled,
+    CancelOutcome,
+    CancelStarted,
+    Failed,
+    OrderEvent,
+    SubmitDoubted,
+)
+from domain.ids import cancel_request_id
+from domain.journal import LoadStream, Query, StreamEvents
+from domain.lifecycle import Step, decide, next_step, topics_of
+from domain.order import Order, evolve
+from domain.ports import Journal
+from domain.settings import Settings
+from domain.terms import ClientOrderId, OrderType
+
+CANCEL_BACKOFF_S = 1.0
+CANCEL_CONFIRM_S = 5.0
+WANT_AGAIN_S = 10.0
+
+
+class Wait(StrEnum):
+    """What an order waits for, each with its timer."""
+
+    TURN = "TURN"
+    ANSWER = "ANSWER"
+    RETRY = "RETRY"
+    DEADLINE = "DEADLINE"
+    LOOK_UP = "LOOK_UP"
+    LOOKED_UP = "LOOKED_UP"
+    CANCEL = "CANCEL"
+    CANCELLED = "CANCELLED"
+    END = "END"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbours:
+    """Whom an order tells what; callables, so that a test can listen."""
+
+    broker: Callable[[Any], None]
+    tracker: Callable[[Any], None]
+    executor: Callable[[Any], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderTools:
+    """What all orders of an engine share."""
+
+    journal: Journal
+    settings: Settings
+    next_wait: Callable[[int, str], float | None]
+    to: Neighbours
+
+
+class OrderSteps(MachineActor[Order]):
+    """One order's facts, its waits, and the step that is due."""
+
+    def __init__(self, client_order_id: ClientOrderId, handoff: Handoff, tools: OrderTools) -> None:
+        super().__init__(stream=f"order/{client_order_id}", journal=tools.journal)
+        self._id = client_order_id
+        self._handoff = handoff
+        self._tools = tools
+        self._wants_turn = False
+        self._placing: int | None = None  # The attempt whose outcome this life awaits.
+        self._looking = False
+        self._lookups = 0
+        self._look_after_s = 0.0
+        self._settled_at_s: float | None = None
+        self._cancelling: int | None = None
+        self._cancel_after_s = 0.0
+        self._is_followed = False
+
+    def initial(self) -> Order | None:
+        """Return the order that was handed over, in the first life only."""
+        return self._handoff.take()
+
+    def query(self) -> Query:
+        """Ask for the order's own stream."""
+        return LoadStream(stream=self._stream)
+
+    def restore(self, answer: StreamEvents) -> Order:
+        """Fold the stream."""
+        order: Order | None = None
+        for event in answer.events:
+            order = evolve(order, event)
+        assert order is not None, f"{self._stream} is empty"
+        return order
+
+    def record(self, *events: OrderEvent, then: tuple[Effect, ...] = ()) -> bool:
+        """Decide on ``events`` and journal what they come to; ``then`` follows the commit.
+
+        Returns:
+            False when all of it was known already: nothing is journaled, ``then`` is not done.
+        """
+        before, after = self.state, self.state
+        recorded: list[OrderEvent] = []
+        for event in events:
+            after, kept = decide(after, event)
+            recorded.extend(kept)
+        if not recorded:
+            if self.is_durable:
+                self.proceed()
+            return False
+        topics = tuple(topics_of(event, after) for event in recorded)
+        self.append(after, tuple(recorded), topics, version=before.version, then=then)
+        return True
+
+    def wait(self, seconds: float, what: Wait) -> None:
+        """Come back to ``what`` later; one timer for each."""
+        self.after(seconds, what, what)
+
+    def step(self) -> Step:
+        """Return what is due."""
+        return next_step(self.state, max_cancel_requests=self._tools.settings.max_cancel_requests)
+
+    def proceed(self) -> None:
+        """Do what is due, or see that a timer will."""
+        match step := self.step():
+            case Step.SUBMIT:
+                self._proceed_to_submit()
+            case Step.AWAIT | Step.LOOK_UP:
+                self._proceed_to_find_out(step)
+            case Step.WITHDRAW | Step.CANCEL:
+                self._proceed_to_cancel(step)
+            case Step.FOLLOW:
+                self._proceed_to_follow()
+            case Step.REST:
+                self._proceed_to_rest()
+            case _:
+                assert_never(step)
+
+    def doubt(self, reason: str) -> None:
+        """Write down that the attempt under way may or may not have become an order."""
+        placement = self.state.placement
+        if placement is not None:
+            now = self.system.now()
+            self.record(SubmitDoubted(attempt=placement.attempt, reason=reason, at=now))
+
+    def retry_in_s(self) -> float:
+        """Return how long the next attempt has to wait; 0 when it may go."""
+        retry_at = self.state.retry_at
+        return _seconds_until(retry_at, self.system.now()) if retry_at is not None else 0.0
+
+    def settle_end_s(self) -> float:
+        """Return the monotonic time after which absence can be proved.
+
+        A restart knows only wall times, so it counts from itself: later than any send_by.
+        """
+        if self._settled_at_s is None:
+            timing = self._tools.settings.timing
+            self._settled_at_s = self.system.monotonic() + timing.send_window_s + timing.settle_s
+        return self._settled_at_s
+
+    def _proceed_to_submit(self) -> None:
+        order, now = self.state, self.system.now()
+        until_deadline_s = _seconds_until(order.deadline, now)
+        if until_deadline_s <= 0:
+            waited_s = (now - order.created_at).total_seconds()
+            reason = f"not sent within its deadline; it waited {waited_s:.1f} s. Signal it again."
+            self.record(Failed(rule="deadline", reason=reason, at=now))
+            return
+        if (wait_s := self.retry_in_s()) > 0:
+            self.wait(min(wait_s, until_deadline_s), Wait.RETRY)
+            return
+        if self._wants_turn:
+            return
+        self._wants_turn = True
+        self._tools.to.broker(Want(self.ref, self._id))
+        self.wait(min(WANT_AGAIN_S, until_deadline_s), Wait.TURN)
+
+    def _proceed_to_find_out(self, step: Step) -> None:
+        if step is Step.AWAIT:
+            if self._placing is None:
+                # An earlier life sent it, and its answer went to nobody.
+                self.doubt("no answer was written down before the restart")
+            return
+        self.settle_end_s()
+        if self._looking:
+            return
+        wait_s = self._look_after_s - self.system.monotonic()
+        if wait_s > 0:
+            self.wait(wait_s, Wait.LOOK_UP)
+            return
+        self._looking = True
+        self._tools.to.broker(Ask(self.ref, Line.LOOK_UP, LookUp(self._id)))
+        self.wait(WANT_AGAIN_S, Wait.LOOKED_UP)
+
+    def _proceed_to_cancel(self, step: Step) -> None:
+        order = self.state
+        assert order.cancel is not None, "a cancel is due only when it was asked for"
+        if step is Step.WITHDRAW:
+            self.record(Cancelled(reason=order.cancel.reason, at=self.system.now()))
+            return
+        wait_s = self._cancel_after_s - self.system.monotonic()
+        if wait_s > 0:
+            self.wait(wait_s, Wait.CANCEL)
+            return
+        assert order.broker_order_id is not None, "a cancel is due only at the broker"
+        assert order.trade_date is not None, "the broker's number comes with its trade date"
+        number = order.cancel.requests + 1
+        request_id = cancel_request_id(self._id, number)
+        ref = OrderRef(
+            client_order_id=self._id,
+            broker_order_id=order.broker_order_id,
+            trade_date=order.trade_date,
+            symbol=order.symbol,
+        )
+        ask = Ask(self.ref, Line.CANCEL, CancelAtBroker(ref, request_id, number))
+        self._cancelling = number
+        self.wait(WANT_AGAIN_S, Wait.CANCELLED)
+        started = CancelStarted(number=number, request_id=request_id, at=self.system.now())
+        self.record(started, then=(lambda: self._tools.to.broker(ask),))
+
+    def _proceed_to_follow(self) -> None:
+        order = self.state
+        if not self._is_followed:
+            self._is_followed = True
+            since = order.submitted_at or order.created_at
+            self._tools.to.tracker(Follow(self._id, since))
+            if order.signal.order_type is OrderType.MARKET and not order.is_overdue:
+                age_s = (self.system.now() - since).total_seconds()
+                self.wait(max(0.0, self._tools.settings.market_timeout_s - age_s), Wait.END)
+        cancel = order.cancel
+        if cancel is None:
+            return
+        if cancel.is_acknowledged:
+            self.wait(CANCEL_CONFIRM_S, Wait.CANCELLED)
+        elif cancel.is_asking and self._cancelling is None:
+            self.cancel_ended_unknown("no answer was written down before the restart")
+
+    def cancel_ended_unknown(self, reason: str) -> None:
+        """Write down that the latest cancel request led nowhere; it may be repeated."""
+        cancel = self.state.cancel
+        if cancel is not None:
+            ended = CancelEnded(
+                number=cancel.requests,
+                outcome=CancelOutcome.UNKNOWN,
+                reason=reason,
+                at=self.system.now(),
+            )
+            self.record(self.bounded(ended))
+
+    def bounded(self, ended: CancelEnded) -> CancelEnded:
+        """Return ``ended``, as refused when too many requests got nowhere."""
+        is_last = ended.number >= self._tools.settings.max_cancel_requests
+        if not is_last or ended.outcome is CancelOutcome.ACKNOWLEDGED:
+            return ended
+        reason = f"gave up after {ended.number} requests; the last: {ended.reason}"
+        return CancelEnded(
+            number=ended.number, outcome=CancelOutcome.REFUSED, reason=reason, at=ended.at
+        )
+
+    def _proceed_to_rest(self) -> None:
+        """Leave, unless a call or a turn is still out that would answer to nobody."""
+        if self._wants_turn or self._placing is not None or self._cancelling is not None:
+            return
+        if self._is_followed:
+            self._is_followed = False
+            self._tools.to.tracker(Unfollow(self._id))
+        # It says when to leave: what it has told us by then comes first.
+        self._tools.to.executor(Rested(self._id, self.ref))
+
+
+def _seconds_until(moment: datetime, now: datetime) -> float:
+    return (moment - now).total_seconds()

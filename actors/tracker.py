@@ -1,0 +1,224 @@
+"""Follows all open orders of the account with one bulk query; the stream is a hint beside it.
+
+It owns nothing that cannot be asked for again: what the broker says goes to the executor, which
+knows whose it is. Polls are fast after activity, slower when idle, and none while nothing is open.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import structlog
+
+from actors.messages import (
+    Ask,
+    CompareBook,
+    FillSeen,
+    Follow,
+    Inquiry,
+    Line,
+    ListFills,
+    ListOrders,
+    ListPositions,
+    Nudge,
+    OrderSeen,
+    Outcome,
+    Unfollow,
+)
+from actors.runtime import Actor
+from domain.broker import BrokerFill, BrokerOrder, BrokerState, FillNews, OrderNews, Page, StreamGap
+from domain.events import Source
+from domain.settings import Settings
+from domain.terms import ZERO, ClientOrderId
+
+log = structlog.get_logger()
+
+ACTIVE_FOR_S = 10.0
+OVERLAP = timedelta(seconds=10)
+ASK_AGAIN_S = 15.0
+NUDGE_S = 0.05
+ENDED = frozenset({BrokerState.CANCELLED, BrokerState.REJECTED, BrokerState.EXPIRED})
+
+OrderKey = tuple[object, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackerNeighbours:
+    """Whom the tracker tells what."""
+
+    broker: Callable[[Any], None]
+    executor: Callable[[Any], None]
+    position: Callable[[Any], None]
+
+
+class TrackerActor(Actor):
+    """Asks what happened to the orders at the broker, and tells what is new."""
+
+    def __init__(self, settings: Settings, to: TrackerNeighbours) -> None:
+        super().__init__()
+        self._settings = settings
+        self._to = to
+        self._followed: dict[ClientOrderId, datetime] = {}
+        self._known: dict[OrderKey, tuple[BrokerState, Decimal]] = {}
+        self._filled: dict[OrderKey, Decimal] = {}
+        self._counted: set[tuple[object, str, str]] = set()
+        self._asking: Inquiry | None = None
+        self._held: tuple[BrokerOrder, ...] = ()  # Told when the fills they count have been.
+        self._asked_at: datetime | None = None
+        self._told_until: datetime | None = None
+        self._active_until_s = 0.0
+        self._reconcile_at_s = 0.0
+        self._nudged = False
+        self._is_full = False
+
+    def on_start(self) -> None:
+        """Compare everything once; orders that are open ask to be followed by themselves."""
+        self._told_until = None
+        self._poll()
+
+    def on_receive(self, message: Any) -> None:
+        """Handle one message."""
+        match message:
+            case Follow(client_order_id=order, since=since):
+                self._followed[order] = since
+                self._touch()
+            case Unfollow(client_order_id=order):
+                self._followed.pop(order, None)
+            case Nudge():
+                self._touch()
+            case Outcome():
+                self._on_outcome(message)
+            case "poll":
+                self._poll()
+            case "lost":
+                self._asking = None
+                self._poll()
+            case _:
+                self._on_news(message)
+
+    def _on_news(self, news: Any) -> None:
+        match news:
+            case FillNews(fill=fill):
+                self._tell_fill(fill, Source.STREAM)
+            case OrderNews(order=order):
+                if order.state in ENDED:
+                    # The poll brings the end together with every fill before it.
+                    self._touch()
+                else:
+                    self._to.executor(OrderSeen(order, Source.STREAM))
+            case StreamGap(reason=reason):
+                log.warning("stream.gap", reason=reason)
+                self._told_until = None
+                self._touch()
+            case _:
+                msg = f"the tracker cannot handle {type(news).__name__}"
+                raise TypeError(msg)
+
+    def _touch(self) -> None:
+        """Something is happening: look soon, and often for a while."""
+        self._active_until_s = self.system.monotonic() + ACTIVE_FOR_S
+        if not self._nudged:
+            self._nudged = True
+            self.after(NUDGE_S, "poll", "poll")
+
+    def _poll(self) -> None:
+        self._nudged = False
+        if self._asking is not None:
+            return
+        if not self._followed and self._told_until is not None:
+            return
+        self._asked_at = self.system.now()
+        self._ask(ListOrders(self._since()))
+
+    def _since(self) -> datetime:
+        """Return from when on the broker is asked; the whole day at first and after a gap."""
+        if self._told_until is not None and self.system.monotonic() < self._reconcile_at_s:
+            self._is_full = False
+            return self._told_until - OVERLAP
+        self._is_full = True
+        self._reconcile_at_s = self.system.monotonic() + self._settings.reconcile_s
+        self._known.clear()
+        oldest = min(self._followed.values(), default=self.system.now())
+        return min(oldest, self.system.now()) - timedelta(days=1)
+
+    def _ask(self, call: Inquiry) -> None:
+        self._asking = call
+        self._to.broker(Ask(self.ref, Line.POLL, call))
+        self.after(ASK_AGAIN_S, "lost", "lost")
+
+    def _on_outcome(self, outcome: Outcome) -> None:
+        if type(outcome.call) is not type(self._asking):
+            return
+        self._asking = None
+        self.cancel_timer("lost")
+        if outcome.error is not None:
+            log.warning("poll.failed", call=type(outcome.call).__name__, error=str(outcome.error))
+            self._held = ()
+            self._schedule()
+            return
+        match outcome.call:
+            case ListOrders(since=since):
+                self._on_orders(outcome.value, since)
+            case ListFills():
+                self._on_fills(outcome.value)
+            case _:
+                self._to.position(CompareBook(outcome.value.items))
+                self._schedule()
+
+    def _on_orders(self, page: Page[BrokerOrder], since: datetime) -> None:
+        news = tuple(order for order in page.items if self._is_news(order))
+        if any(order.cum_qty > self._filled.get(_key(order), ZERO) for order in news):
+            self._held = news
+            self._ask(ListFills(since))
+            return
+        self._tell_orders(news)
+        self._finish(is_complete=page.is_complete)
+
+    def _on_fills(self, page: Page[BrokerFill]) -> None:
+        for fill in page.items:
+            self._tell_fill(fill, Source.POLL)
+        held, self._held = self._held, ()
+        self._tell_orders(held)
+        self._finish(is_complete=page.is_complete)
+
+    def _finish(self, *, is_complete: bool) -> None:
+        if is_complete:
+            self._told_until = self._asked_at
+        if self._is_full and is_complete:
+            self._ask(ListPositions())
+        else:
+            self._schedule()
+
+    def _schedule(self) -> None:
+        if not self._followed and self._told_until is not None:
+            return
+        is_active = self.system.monotonic() < self._active_until_s
+        wait_s = self._settings.poll_active_s if is_active else self._settings.poll_idle_s
+        self._nudged = False
+        self.after(wait_s, "poll", "poll")
+
+    def _is_news(self, order: BrokerOrder) -> bool:
+        """An order that has ended is told again until its actor has believed it."""
+        is_followed = order.client_order_id is None or order.client_order_id in self._followed
+        if is_followed and order.state in ENDED:
+            return True
+        return self._known.get(_key(order)) != (order.state, order.cum_qty)
+
+    def _tell_orders(self, orders: tuple[BrokerOrder, ...]) -> None:
+        for order in orders:
+            self._known[_key(order)] = (order.state, order.cum_qty)
+            self._to.executor(OrderSeen(order, Source.POLL))
+
+    def _tell_fill(self, fill: BrokerFill, source: Source) -> None:
+        identity = (fill.trade_date, fill.broker_order_id, fill.exec_id)
+        if identity not in self._counted:
+            self._counted.add(identity)
+            key = (fill.trade_date, fill.broker_order_id)
+            self._filled[key] = self._filled.get(key, ZERO) + fill.last_qty
+        self._to.executor(FillSeen(fill, source))
+
+
+def _key(order: BrokerOrder) -> OrderKey:
+    return (order.trade_date, order.broker_order_id)

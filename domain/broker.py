@@ -1,0 +1,202 @@
+"""What a broker is told and what it tells: the values that cross the gateway, in FIX's words."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Generic, TypeAlias, TypeVar
+
+from domain.terms import (
+    AccountId,
+    BrokerOrderId,
+    ClientOrderId,
+    ExecId,
+    OrderType,
+    Side,
+    Symbol,
+    TimeInForce,
+)
+
+T = TypeVar("T")
+
+
+class BrokerState(StrEnum):
+    """Where the broker says an order is (FIX OrdStatus 39)."""
+
+    ACCEPTED = "ACCEPTED"  # 0 NEW
+    PARTIAL = "PARTIAL"  # 1
+    FILLED = "FILLED"  # 2
+    CANCELLED = "CANCELLED"  # 4
+    REJECTED = "REJECTED"  # 8: refused after it was accepted.
+    EXPIRED = "EXPIRED"  # C
+
+
+class ClientIdSupport(StrEnum):
+    """What a broker does with our client order id."""
+
+    NONE = "NONE"  # Not carried at all (KIS).
+    TAG = "TAG"  # Carried, not checked.
+    UNIQUE = "UNIQUE"  # Carried, a second one is refused.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerCapabilities:
+    """What a broker can do; the engine asks nothing else of it."""
+
+    name: str
+    client_ids: ClientIdSupport
+    order_types: frozenset[OrderType]
+    times_in_force: frozenset[TimeInForce]
+    has_stream: bool
+    has_exec_ids: bool
+    shorting: bool
+    is_live: bool  # Real money. Paper and simulators say False.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRequest:
+    """A new order as it goes to the broker. ``limit_px`` is None for a market order."""
+
+    client_order_id: ClientOrderId
+    symbol: Symbol
+    side: Side
+    order_qty: Decimal
+    order_type: OrderType
+    limit_px: Decimal | None
+    time_in_force: TimeInForce
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRef:
+    """What finds an order at the broker again; its numbers start anew each trade date."""
+
+    client_order_id: ClientOrderId
+    broker_order_id: BrokerOrderId
+    trade_date: date
+    symbol: Symbol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerFill:
+    """One execution (ExecType F TRADE).
+
+    Attributes:
+        last_px: Price for one share, in the instrument's currency.
+        commission: Charged for this fill, or None when the broker does not say.
+        tax: Charged for this fill, or None when the broker does not say.
+        client_order_id: Ours, or None when the broker does not carry it or it is not ours.
+    """
+
+    client_order_id: ClientOrderId | None
+    broker_order_id: BrokerOrderId
+    trade_date: date
+    exec_id: ExecId
+    symbol: Symbol
+    side: Side
+    last_qty: Decimal
+    last_px: Decimal
+    commission: Decimal | None
+    tax: Decimal | None
+    transact_time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerOrder:
+    """The broker's word on one order, as of ``transact_time`` (its last change there)."""
+
+    client_order_id: ClientOrderId | None
+    broker_order_id: BrokerOrderId
+    trade_date: date
+    symbol: Symbol
+    side: Side
+    order_type: OrderType
+    order_qty: Decimal
+    limit_px: Decimal | None
+    cum_qty: Decimal
+    state: BrokerState
+    reason: str
+    transact_time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceAck:
+    """The broker took the order; ``fills`` are those it already told with the answer."""
+
+    broker_order_id: BrokerOrderId
+    trade_date: date
+    fills: tuple[BrokerFill, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelAck:
+    """The broker took the cancel request. Only ``is_done`` says that the order is off the book."""
+
+    is_done: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[T]):
+    """Rows of an inquiry. Unless ``is_complete``, what is missing proves nothing."""
+
+    items: tuple[T, ...]
+    is_complete: bool
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The broker has exactly one order of ours by that id."""
+
+    order: BrokerOrder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absent:
+    """The broker showed no such order; a proof only if complete and asked after the settle time."""
+
+    is_complete: bool
+
+
+FindResult: TypeAlias = Found | Absent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerPosition:
+    """What the broker says we hold; negative is short."""
+
+    symbol: Symbol
+    qty: Decimal
+    avg_px: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerBalance:
+    """Cash at the broker, after fees and taxes."""
+
+    account_id: AccountId
+    currency: str
+    cash: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderNews:
+    """The stream says that an order changed."""
+
+    order: BrokerOrder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FillNews:
+    """The stream says that an order was filled, in part or in whole."""
+
+    fill: BrokerFill
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamGap:
+    """The stream was away: anything may have happened since. Ask."""
+
+    reason: str
+
+
+BrokerNews: TypeAlias = OrderNews | FillNews | StreamGap

@@ -1,0 +1,308 @@
+"""One order: the facts of its life. Its status is derived from them and never stored.
+
+``evolve`` is the whole of it: what we knew and what happened give what we know now. What may
+happen, and what follows from it, stands in ``domain.lifecycle``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import assert_never
+
+from domain.events import (
+    Accepted,
+    CancelEnded,
+    Cancelled,
+    CancelOutcome,
+    CancelRequested,
+    CancelStarted,
+    Expired,
+    Failed,
+    Filled,
+    Flagged,
+    LookedUp,
+    OrderCreated,
+    OrderEvent,
+    Overdue,
+    Rejected,
+    SubmitDoubted,
+    SubmitFailed,
+    SubmitStarted,
+)
+from domain.signal import Signal
+from domain.terms import ZERO, BrokerOrderId, ClientOrderId, ExecId, OrderStatus, Symbol
+
+FillKey = tuple[BrokerOrderId, date, ExecId]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """An attempt that has left, or is about to, and has no certain outcome yet."""
+
+    attempt: int
+    since: datetime
+    send_by: datetime
+    doubt: str | None = None  # Why its outcome is unknown; None while its answer is awaited.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closure:
+    """What ended the order."""
+
+    status: OrderStatus
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingCancel:
+    """A wish to cancel, beside the status (FIX 39=6).
+
+    Attributes:
+        requests: How many cancel requests have left.
+        is_asking: One of them has no outcome yet.
+        is_acknowledged: The broker took the latest one; reports say when it is done.
+    """
+
+    reason: str
+    at: datetime
+    requests: int = 0
+    is_asking: bool = False
+    is_acknowledged: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What we know about one order.
+
+    Attributes:
+        attempts: Placements that used an attempt, the one under way included.
+        retry_at: Earliest time of the next attempt; None when nothing holds it back.
+        cum_qty: Shares filled (FIX 14): the sum of ``fills``.
+        cum_amount: Sum of price times quantity over ``fills``.
+        fills: Every execution booked, in the order of booking.
+        flags: Broker news that should not have been possible, each kept once.
+        closure: What ended it; a later fill may withdraw that.
+    """
+
+    client_order_id: ClientOrderId
+    signal: Signal
+    digest: str
+    deadline: datetime
+    created_at: datetime
+    attempts: int = 0
+    retry_at: datetime | None = None
+    placement: Placement | None = None
+    submitted_at: datetime | None = None
+    broker_order_id: BrokerOrderId | None = None
+    trade_date: date | None = None
+    cum_qty: Decimal = ZERO
+    cum_amount: Decimal = ZERO
+    commission: Decimal = ZERO
+    tax: Decimal = ZERO
+    fills: tuple[Filled, ...] = ()
+    filled_at: datetime | None = None
+    closure: Closure | None = None
+    cancel: PendingCancel | None = None
+    last_reason: str = ""
+    is_overdue: bool = False
+    flags: tuple[str, ...] = ()
+    version: int = 0
+
+    @property
+    def status(self) -> OrderStatus:
+        """Return where the order is; fills outrank what closed it, and that outranks the rest."""
+        if self.cum_qty >= self.signal.order_qty:
+            return OrderStatus.FILLED
+        if self.closure is not None:
+            return self.closure.status
+        if self.cum_qty:
+            return OrderStatus.PARTIAL
+        if self.placement is not None and self.placement.doubt is not None:
+            return OrderStatus.IN_DOUBT
+        if self.placement is not None or self.broker_order_id is not None:
+            return OrderStatus.SUBMITTED
+        return OrderStatus.PENDING
+
+    @property
+    def symbol(self) -> Symbol:
+        """The instrument traded."""
+        return self.signal.symbol
+
+    @property
+    def order_qty(self) -> Decimal:
+        """Shares ordered (FIX 38)."""
+        return self.signal.order_qty
+
+    @property
+    def leaves_qty(self) -> Decimal:
+        """Shares still open (FIX 151); zero once the order has ended."""
+        return ZERO if self.status.is_terminal else self.order_qty - self.cum_qty
+
+    @property
+    def avg_px(self) -> Decimal | None:
+        """Average fill price (FIX 6); None before the first fill."""
+        return self.cum_amount / self.cum_qty if self.cum_qty else None
+
+    @property
+    def is_closed(self) -> bool:
+        """True when nothing is left to do, as far as we know."""
+        return self.status.is_terminal
+
+    @property
+    def reason(self) -> str:
+        """Why the order is where it is, in words; empty when all went well."""
+        return self.closure.reason if self.closure is not None else self.last_reason
+
+    def has_fill(self, key: FillKey) -> bool:
+        """Return whether that execution was booked already."""
+        return any(fill_key(fill) == key for fill in self.fills)
+
+
+def fill_key(fill: Filled) -> FillKey:
+    """Return what makes a fill unique within an account; an exec id alone repeats."""
+    return (fill.broker_order_id, fill.trade_date, fill.exec_id)
+
+
+def flag_text(event: Flagged) -> str:
+    """Return a flag as the order keeps it: what, and the detail."""
+    return f"{event.anomaly}: {event.detail}"
+
+
+def evolve(order: Order | None, event: OrderEvent) -> Order:
+    """Return the order after ``event``, which was journaled; the first one creates it."""
+    if order is None:
+        assert isinstance(event, OrderCreated), f"an order begins with {type(event).__name__}"
+        return Order(
+            client_order_id=event.client_order_id,
+            signal=event.signal,
+            digest=event.digest,
+            deadline=event.deadline,
+            created_at=event.at,
+            version=1,
+        )
+    return replace(_apply(order, event), version=order.version + 1)
+
+
+_ENDS: Mapping[type, OrderStatus] = {
+    Cancelled: OrderStatus.CANCELLED,
+    Expired: OrderStatus.EXPIRED,
+    Rejected: OrderStatus.REJECTED,
+    Failed: OrderStatus.FAILED,
+}
+
+
+def _apply(order: Order, event: OrderEvent) -> Order:
+    assert not isinstance(event, OrderCreated), f"{order.client_order_id} was created twice"
+    match event:
+        case SubmitStarted() | SubmitFailed() | SubmitDoubted() | LookedUp():
+            return _apply_submit(order, event)
+        case Accepted():
+            return _bind(order, event.broker_order_id, event.trade_date)
+        case Filled():
+            return _apply_fill(order, event)
+        case CancelRequested() | CancelStarted() | CancelEnded():
+            return _apply_cancel(order, event)
+        case Cancelled() | Expired() | Rejected() | Failed():
+            return _close(order, event)
+        case Overdue() | Flagged():
+            return _apply_note(order, event)
+        case _:
+            assert_never(event)
+
+
+def _apply_note(order: Order, event: Overdue | Flagged) -> Order:
+    if isinstance(event, Overdue):
+        return replace(order, is_overdue=True)
+    return replace(order, flags=(*order.flags, flag_text(event)))
+
+
+def _apply_submit(
+    order: Order, event: SubmitStarted | SubmitFailed | SubmitDoubted | LookedUp
+) -> Order:
+    match event:
+        case SubmitStarted():
+            placement = Placement(attempt=event.attempt, since=event.since, send_by=event.send_by)
+            first = order.submitted_at or event.since
+            return replace(
+                order,
+                placement=placement,
+                attempts=event.attempt,
+                retry_at=None,
+                submitted_at=first,
+                last_reason="",
+            )
+        case SubmitFailed():
+            wait_s = event.retry_in_s
+            return replace(
+                order,
+                placement=None,
+                attempts=event.attempt if event.is_counted else event.attempt - 1,
+                retry_at=None if wait_s is None else event.at + timedelta(seconds=wait_s),
+                last_reason=event.reason,
+            )
+        case SubmitDoubted():
+            assert order.placement is not None, "decide() lets only a placement be doubted"
+            doubted = replace(order.placement, doubt=event.reason)
+            return replace(order, placement=doubted, last_reason=event.reason)
+        case LookedUp():
+            return replace(order, last_reason=event.reason)
+        case _:
+            assert_never(event)
+
+
+def _apply_cancel(order: Order, event: CancelRequested | CancelStarted | CancelEnded) -> Order:
+    if isinstance(event, CancelRequested):
+        return replace(order, cancel=PendingCancel(reason=event.reason, at=event.at))
+    assert order.cancel is not None, "decide() lets no cancel request leave without a wish"
+    if isinstance(event, CancelStarted):
+        asking = replace(order.cancel, requests=event.number, is_asking=True)
+        return replace(order, cancel=asking)
+    if event.outcome is CancelOutcome.REFUSED:
+        return replace(order, cancel=None, last_reason=event.reason)
+    ended = replace(
+        order.cancel,
+        is_asking=False,
+        is_acknowledged=event.outcome is CancelOutcome.ACKNOWLEDGED,
+    )
+    return replace(order, cancel=ended)
+
+
+def _apply_fill(order: Order, fill: Filled) -> Order:
+    bound = order
+    if order.broker_order_id is None or _is_withdrawn_by_fill(order):
+        bound = _bind(order, order.broker_order_id or fill.broker_order_id, fill.trade_date)
+    return replace(
+        bound,
+        cum_qty=bound.cum_qty + fill.last_qty,
+        cum_amount=bound.cum_amount + fill.last_qty * fill.last_px,
+        commission=bound.commission + fill.commission,
+        tax=bound.tax + fill.tax,
+        fills=(*bound.fills, fill),
+        filled_at=fill.transact_time,
+    )
+
+
+def _is_withdrawn_by_fill(order: Order) -> bool:
+    """A fill shows that "rejected" and "failed" were wrong; a cancel or expiry may be crossed."""
+    ended = order.closure
+    return ended is not None and ended.status in (OrderStatus.REJECTED, OrderStatus.FAILED)
+
+
+def _bind(order: Order, broker_order_id: BrokerOrderId, trade_date: date) -> Order:
+    """The broker has it: no attempt is in doubt and no conclusion to the contrary stands."""
+    return replace(
+        order,
+        broker_order_id=broker_order_id,
+        trade_date=order.trade_date or trade_date,
+        placement=None,
+        retry_at=None,
+        closure=None,
+        last_reason="",
+    )
+
+
+def _close(order: Order, event: Cancelled | Expired | Rejected | Failed) -> Order:
+    closure = Closure(status=_ENDS[type(event)], reason=event.reason, at=event.at)
+    return replace(order, closure=closure, placement=None, retry_at=None, cancel=None)

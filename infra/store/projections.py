@@ -1,0 +1,162 @@
+"""What screens filter by, written in the transaction of the events it comes from.
+
+Of each stream only the last state of a commit is written. All of it can be dropped and made again
+from the journal.
+"""
+
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from domain.events import Filled
+from domain.journal import Append
+from domain.order import Order
+from domain.position import Position, PositionBook, PositionChanged, RecordedFill
+from infra.store.dialect import Bulk
+from infra.store.tables import CHECKPOINTS, DAILY_PNL, FILLS, ORDERS, POSITIONS
+
+BOOK: Final = "positions"  # The book's name among the checkpoints.
+
+_CHANGING: Final = (  # What the signal said never changes.
+    "status",
+    "is_open",
+    "broker_order_id",
+    "trade_date",
+    "cum_qty",
+    "avg_px",
+    "attempts",
+    "reason",
+    "submitted_at",
+    "filled_at",
+    "updated_seq",
+)
+_SUMS: Final = ("realized_gross", "fees", "taxes", "updated_seq")
+
+_ORDERS: Final = Bulk(ORDERS, updates=_CHANGING)
+_FILLS: Final = Bulk(FILLS)
+_POSITIONS: Final = Bulk(POSITIONS, updates=("qty", "cost", *_SUMS))
+_DAILY_PNL: Final = Bulk(DAILY_PNL, updates=_SUMS)
+_CHECKPOINTS: Final = Bulk(CHECKPOINTS, updates=("seq", "version"))
+
+_Row = tuple[Any, ...]
+
+
+class Projections:
+    """The projections of one commit's appends: collect them, then write them once."""
+
+    __slots__ = ("_checkpoints", "_daily", "_fills", "_orders", "_positions")
+
+    def __init__(self) -> None:
+        self._orders: dict[str, tuple[Order, int]] = {}
+        self._fills: list[_Row] = []
+        self._positions: dict[Any, _Row] = {}
+        self._daily: dict[Any, _Row] = {}
+        self._checkpoints: dict[str, _Row] = {}
+
+    def add(self, append: Append, *, first_seq: int) -> None:
+        """Take in an append whose first event has number ``first_seq``."""
+        match append.state:
+            case Order() as order:
+                self._orders[order.client_order_id] = (order, first_seq + len(append.events) - 1)
+                for seq, event in enumerate(append.events, first_seq):
+                    if isinstance(event, Filled):
+                        self._fills.append(fill_row(recorded_fill(order, event, seq)))
+            case PositionBook() as book:
+                self._add_book(book, append, first_seq)
+            case _:
+                pass
+
+    def write(self, connection: Connection) -> None:
+        """Write what was collected."""
+        orders = [order_row(order, seq) for order, seq in self._orders.values()]
+        _ORDERS.write(connection, orders)
+        _FILLS.write(connection, self._fills)
+        _POSITIONS.write(connection, list(self._positions.values()))
+        _DAILY_PNL.write(connection, list(self._daily.values()))
+        _CHECKPOINTS.write(connection, list(self._checkpoints.values()))
+
+    def _add_book(self, book: PositionBook, append: Append, first_seq: int) -> None:
+        for seq, event in enumerate(append.events, first_seq):
+            if isinstance(event, PositionChanged):
+                held, day = book.positions[event.symbol], book.daily[event.trade_date]
+                self._positions[held.symbol] = position_row(held, seq)
+                self._daily[day.day] = (day.day, day.realized_gross, day.fees, day.taxes, seq)
+        self._checkpoints[BOOK] = (BOOK, book.checkpoint, book.version)
+
+
+def order_row(order: Order, seq: int) -> _Row:
+    """Return the order's row, its columns in the order of the table."""
+    signal, status = order.signal, order.status
+    return (
+        order.client_order_id,
+        signal.signal_id,
+        signal.account_id,
+        signal.symbol,
+        signal.side.value,
+        signal.order_type.value,
+        signal.order_qty,
+        signal.limit_px,
+        signal.time_in_force.value,
+        signal.strategy_id,
+        status.value,
+        not status.is_terminal,
+        order.broker_order_id,
+        order.trade_date,
+        order.cum_qty,
+        order.avg_px,
+        order.attempts,
+        order.reason,
+        order.created_at,
+        order.submitted_at,
+        order.filled_at,
+        seq,
+    )
+
+
+def recorded_fill(order: Order, fill: Filled, seq: int) -> RecordedFill:
+    """Return the execution as the ledger has it; ``seq`` is that of its journal row."""
+    return RecordedFill(
+        seq=seq,
+        client_order_id=order.client_order_id,
+        broker_order_id=fill.broker_order_id,
+        exec_id=fill.exec_id,
+        trade_date=fill.trade_date,
+        symbol=order.signal.symbol,
+        side=order.signal.side,
+        last_qty=fill.last_qty,
+        last_px=fill.last_px,
+        commission=fill.commission,
+        tax=fill.tax,
+        transact_time=fill.transact_time,
+    )
+
+
+def fill_row(fill: RecordedFill) -> _Row:
+    """Return the execution's row, its columns in the order of the table."""
+    return (
+        fill.seq,
+        fill.client_order_id,
+        fill.broker_order_id,
+        fill.trade_date,
+        fill.exec_id,
+        fill.symbol,
+        fill.side.value,
+        fill.last_qty,
+        fill.last_px,
+        fill.commission,
+        fill.tax,
+        fill.transact_time,
+    )
+
+
+def position_row(held: Position, seq: int) -> _Row:
+    """Return the position's row, its columns in the order of the table."""
+    return (
+        held.symbol,
+        held.qty,
+        held.cost,
+        held.realized_gross,
+        held.fees,
+        held.taxes,
+        seq,
+    )

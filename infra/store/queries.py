@@ -1,0 +1,142 @@
+"""What the journal can be asked, in SQL; rows in, domain values out."""
+
+from typing import Any, Final, assert_never
+
+from sqlalchemy import Connection, Row, select
+from sqlalchemy.sql import Select
+
+from domain.journal import (
+    Answer,
+    FindOrder,
+    LoadBook,
+    LoadFills,
+    LoadOpenOrders,
+    LoadRecords,
+    LoadStream,
+    Query,
+    Record,
+    StreamEvents,
+)
+from domain.position import DailyPnl, Position, PositionBook, RecordedFill
+from domain.terms import AccountId, ClientOrderId, Side
+from infra.store.codec import CODEC, utc_time
+from infra.store.projections import BOOK
+from infra.store.tables import CHECKPOINTS, DAILY_PNL, FILLS, JOURNAL, META, ORDERS, POSITIONS
+
+ORDER_STREAM: Final = "order/"
+
+_OPEN_ORDERS: Final = (
+    select(JOURNAL.c.stream, JOURNAL.c.kind, JOURNAL.c.data)
+    .join(ORDERS, JOURNAL.c.stream == ORDER_STREAM + ORDERS.c.client_order_id)
+    .where(ORDERS.c.is_open)
+    .order_by(JOURNAL.c.seq)
+)
+_ACCOUNT: Final = select(META.c.value).where(META.c.key == "account_id")
+
+
+def answer(connection: Connection, query: Query) -> Answer:
+    """Return the answer to ``query`` within the connection's transaction."""
+    match query:
+        case LoadOpenOrders():
+            return _open_orders(connection)
+        case LoadStream():
+            return _stream(connection, query.stream)
+        case LoadRecords():
+            chosen = select(JOURNAL).where(JOURNAL.c.seq > query.after_seq)
+            return records(connection, chosen.order_by(JOURNAL.c.seq).limit(query.limit))
+        case LoadFills():
+            later = select(FILLS).where(FILLS.c.seq > query.after_seq)
+            return fills(connection, later.order_by(FILLS.c.seq).limit(query.limit))
+        case LoadBook():
+            return book(connection)
+        case FindOrder():
+            return _find(connection, query)
+        case _:
+            assert_never(query)
+
+
+def records(connection: Connection, chosen: Select[Any]) -> tuple[Record, ...]:
+    """Return the chosen journal rows as records."""
+    return tuple(record_of(row) for row in connection.execute(chosen))
+
+
+def record_of(row: Row[Any]) -> Record:
+    """Return a journal row as a record."""
+    return Record(
+        seq=row.seq,
+        stream=row.stream,
+        stream_seq=row.stream_seq,
+        kind=row.kind,
+        topics=tuple(row.topics.split()),
+        event=CODEC.decode(row.kind, row.data),
+        recorded_at=utc_time(row.recorded_at),
+    )
+
+
+def fills(connection: Connection, chosen: Select[Any]) -> tuple[RecordedFill, ...]:
+    """Return the chosen rows of the fills table."""
+    rows = connection.execute(chosen).mappings()
+    return tuple(RecordedFill(**{**row, "side": Side(row["side"])}) for row in rows)
+
+
+def book(connection: Connection) -> PositionBook:
+    """Return the position book as its own checkpoint left it."""
+    account_id = AccountId(connection.execute(_ACCOUNT).scalar_one())
+    mark = connection.execute(select(CHECKPOINTS).where(CHECKPOINTS.c.name == BOOK)).one_or_none()
+    if mark is None:
+        return PositionBook.empty(account_id)
+    return PositionBook(
+        account_id=account_id,
+        positions={at.symbol: at for at in positions(connection)},
+        daily={pnl.day: pnl for pnl in daily_pnl(connection)},
+        checkpoint=mark.seq,
+        version=mark.version,
+    )
+
+
+def positions(connection: Connection) -> tuple[Position, ...]:
+    """Return all positions, by symbol."""
+    rows = connection.execute(select(POSITIONS).order_by(POSITIONS.c.symbol))
+    return tuple(
+        Position(
+            symbol=row.symbol,
+            qty=row.qty,
+            cost=row.cost,
+            realized_gross=row.realized_gross,
+            fees=row.fees,
+            taxes=row.taxes,
+        )
+        for row in rows
+    )
+
+
+def daily_pnl(connection: Connection) -> tuple[DailyPnl, ...]:
+    """Return what each trade date earned, oldest first."""
+    rows = connection.execute(select(DAILY_PNL).order_by(DAILY_PNL.c.day))
+    return tuple(
+        DailyPnl(day=row.day, realized_gross=row.realized_gross, fees=row.fees, taxes=row.taxes)
+        for row in rows
+    )
+
+
+def _open_orders(connection: Connection) -> tuple[StreamEvents, ...]:
+    streams: dict[str, list[Any]] = {}
+    for stream, kind, data in connection.execute(_OPEN_ORDERS):
+        streams.setdefault(stream, []).append(CODEC.decode(kind, data))
+    return tuple(StreamEvents(stream=name, events=tuple(ev)) for name, ev in streams.items())
+
+
+def _stream(connection: Connection, stream: str) -> StreamEvents:
+    chosen = select(JOURNAL.c.kind, JOURNAL.c.data).where(JOURNAL.c.stream == stream)
+    rows = connection.execute(chosen.order_by(JOURNAL.c.stream_seq))
+    events = tuple(CODEC.decode(kind, data) for kind, data in rows)
+    return StreamEvents(stream=stream, events=events)
+
+
+def _find(connection: Connection, query: FindOrder) -> ClientOrderId | None:
+    chosen = select(ORDERS.c.client_order_id).where(
+        ORDERS.c.broker_order_id == query.broker_order_id,
+        ORDERS.c.trade_date == query.trade_date,
+    )
+    found = connection.execute(chosen).scalars().first()
+    return None if found is None else ClientOrderId(found)

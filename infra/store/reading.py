@@ -1,0 +1,188 @@
+"""Reading a store from outside: while an engine runs on it, or with none; nothing is written."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Self
+
+from sqlalchemy import Connection, Row, select
+
+from domain.errors import InvalidInputError, StoreError
+from domain.ids import client_order_id
+from domain.journal import Record
+from domain.position import DailyPnl, Position, PositionBook, RecordedFill
+from domain.terms import (
+    AccountId,
+    ClientOrderId,
+    OrderStatus,
+    OrderType,
+    Side,
+    SignalId,
+    TimeInForce,
+)
+from infra.store import queries
+from infra.store.chain import GENESIS
+from infra.store.dialect import explained, reader_engine
+from infra.store.schema import read_meta
+from infra.store.tables import FILLS, JOURNAL, ORDERS
+from infra.store.views import Head, JournalLine, OrderView
+
+_ROWS_AT_ONCE: Final = 1000
+
+
+def open_reader(path: Path) -> "Reader":
+    """Open the store at ``path`` for reading.
+
+    Raises:
+        StoreError: There is no store, it is none of ours, or of another schema.
+    """
+    if not path.is_file() or not path.stat().st_size:
+        msg = f"There is no store at {path}; start an engine there first, or check the path."
+        raise StoreError(msg)
+    reader = Reader(path)
+    try:
+        reader.meta()
+    except StoreError:
+        reader.close()
+        raise
+    return reader
+
+
+class Reader:
+    """An open store, read-only. Each answer is of one moment; so is all within ``snapshot``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with explained(path):
+            self._connection: Connection = reader_engine(path).connect()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Hold one moment of the store for all that is read inside."""
+        with explained(self.path):
+            if self._connection.in_transaction():
+                yield self._connection
+                return
+            with self._connection.begin():
+                yield self._connection
+
+    def meta(self) -> Mapping[str, str]:
+        """Return what the store says about itself: schema_version, account_id, epoch, ..."""
+        with self.snapshot() as connection:
+            return read_meta(connection, self.path)
+
+    def head(self) -> Head:
+        """Return where the journal ends."""
+        chosen = select(JOURNAL.c.seq, JOURNAL.c.hash).order_by(JOURNAL.c.seq.desc()).limit(1)
+        with self.snapshot() as connection:
+            row = connection.execute(chosen).one_or_none()
+        return Head(row.seq, row.hash) if row else Head(0, GENESIS)
+
+    def orders(
+        self,
+        *,
+        status: OrderStatus | None = None,
+        symbol: str | None = None,
+        limit: int | None = None,
+    ) -> tuple[OrderView, ...]:
+        """Return orders in order of creation; with ``limit`` the newest of them."""
+        newest = (ORDERS.c.created_at.desc(), ORDERS.c.client_order_id.desc())
+        chosen = select(ORDERS).order_by(*newest).limit(limit)
+        if status is not None:
+            chosen = chosen.where(ORDERS.c.status == status.value)
+        if symbol is not None:
+            chosen = chosen.where(ORDERS.c.symbol == symbol)
+        with self.snapshot() as connection:
+            rows = connection.execute(chosen).all()
+        return tuple(_order_view(row) for row in reversed(rows))
+
+    def find_order(self, key: str) -> OrderView:
+        """Return the order with that signal id, client order id, or beginning of one.
+
+        Raises:
+            InvalidInputError: No order, or more than one, is meant.
+        """
+        with self.snapshot() as connection:
+            account_id = AccountId(self.meta()["account_id"])
+            of_signal = client_order_id(account_id, SignalId(key))
+            is_it = ORDERS.c.client_order_id.in_((key, of_signal))
+            rows = connection.execute(select(ORDERS).where(is_it)).all()
+            if not rows and key:
+                begins = ORDERS.c.client_order_id.startswith(key, autoescape=True)
+                rows = connection.execute(select(ORDERS).where(begins).limit(5)).all()
+        if not rows:
+            raise InvalidInputError(field="order", problem="no order has that id or signal id")
+        if len(rows) > 1:
+            some = ", ".join(row.client_order_id for row in rows)
+            raise InvalidInputError(field="order", problem=f"several begin like that: {some}")
+        return _order_view(rows[0])
+
+    def order_timeline(self, key: str) -> tuple[Record, ...]:
+        """Return everything that happened to one order, oldest first; ``key`` as in find_order.
+
+        Raises:
+            InvalidInputError: No order, or more than one, is meant.
+        """
+        with self.snapshot():
+            return self.records(stream=queries.ORDER_STREAM + self.find_order(key).client_order_id)
+
+    def records(
+        self, *, after: int = 0, limit: int | None = None, stream: str | None = None
+    ) -> tuple[Record, ...]:
+        """Return journal records after number ``after``, oldest first."""
+        chosen = select(JOURNAL).where(JOURNAL.c.seq > after).order_by(JOURNAL.c.seq).limit(limit)
+        if stream is not None:
+            chosen = chosen.where(JOURNAL.c.stream == stream)
+        with self.snapshot() as connection:
+            return queries.records(connection, chosen)
+
+    def fills(self, order_id: ClientOrderId | None = None) -> tuple[RecordedFill, ...]:
+        """Return the executions of one order, or all, in order of booking."""
+        chosen = select(FILLS).order_by(FILLS.c.seq)
+        if order_id is not None:
+            chosen = chosen.where(FILLS.c.client_order_id == order_id)
+        with self.snapshot() as connection:
+            return queries.fills(connection, chosen)
+
+    def positions(self) -> tuple[Position, ...]:
+        """Return all positions by symbol, flat ones with what they earned."""
+        with self.snapshot() as connection:
+            return queries.positions(connection)
+
+    def daily_pnl(self) -> tuple[DailyPnl, ...]:
+        """Return what each trade date earned, oldest first."""
+        with self.snapshot() as connection:
+            return queries.daily_pnl(connection)
+
+    def book(self) -> PositionBook:
+        """Return the position book as its own checkpoint left it."""
+        with self.snapshot() as connection:
+            return queries.book(connection)
+
+    def lines(self) -> Iterator[JournalLine]:
+        """Yield the journal as it is stored, a part at a time: for the audit, in a snapshot."""
+        with self.snapshot() as connection:
+            rows = connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(
+                select(JOURNAL).order_by(JOURNAL.c.seq)
+            )
+            for row in rows.mappings():
+                yield JournalLine(**row)
+
+
+def _order_view(row: Row[Any]) -> OrderView:
+    values = dict(row._mapping)  # noqa: SLF001 Public in spite of its name.
+    values["side"] = Side(row.side)
+    values["order_type"] = OrderType(row.order_type)
+    values["time_in_force"] = TimeInForce(row.time_in_force)
+    values["status"] = OrderStatus(row.status)
+    return OrderView(**values)

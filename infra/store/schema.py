@@ -1,0 +1,53 @@
+"""What a store must be before it is used, and how an empty file becomes one."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from sqlalchemy import Connection, insert, inspect, select, update
+
+from domain.errors import StoreError
+from infra.store.dialect import TRIGGERS
+from infra.store.tables import META, SCHEMA_VERSION, StoreRow
+
+
+def create_schema(connection: Connection, meta: Mapping[str, str]) -> None:
+    """Make the tables and say what the store is, within the connection's transaction."""
+    StoreRow.metadata.create_all(connection)
+    for trigger in TRIGGERS:
+        connection.exec_driver_sql(trigger)
+    values = {"schema_version": str(SCHEMA_VERSION), "epoch": "0", **meta}
+    connection.execute(insert(META), [{"key": key, "value": val} for key, val in values.items()])
+
+
+def is_empty(connection: Connection) -> bool:
+    """Return whether the file holds no tables: new, or its creation did not finish."""
+    return not inspect(connection).get_table_names()
+
+
+def read_meta(connection: Connection, path: Path) -> dict[str, str]:
+    """Return what the store says about itself, once it is one that this version can use.
+
+    Raises:
+        StoreError: It is no store of ours, or of another version.
+    """
+    if "meta" not in inspect(connection).get_table_names():
+        msg = f"{path} is not an Oncefill store; name the store's file, or a new one."
+        raise StoreError(msg)
+    meta = {row.key: row.value for row in connection.execute(select(META))}
+    version = meta.get("schema_version", "")
+    if not version.isdigit():
+        msg = f"{path} is not an Oncefill store: it has no schema version."
+        raise StoreError(msg)
+    if int(version) != SCHEMA_VERSION:
+        hint = "upgrade Oncefill" if int(version) > SCHEMA_VERSION else "use the version it is of"
+        msg = f"{path} has schema {version}, this version knows {SCHEMA_VERSION}: {hint}."
+        raise StoreError(msg)
+    return meta
+
+
+def bump_epoch(connection: Connection) -> int:
+    """Fence off every earlier engine; return the new epoch."""
+    chosen = META.c.key == "epoch"
+    epoch = int(connection.execute(select(META.c.value).where(chosen)).scalar_one()) + 1
+    connection.execute(update(META).where(chosen).values(value=str(epoch)))
+    return epoch

@@ -1,0 +1,234 @@
+"""Fakes that pass the contract suites of the real things."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, assert_never
+
+from domain.errors import ConflictError, FencedError, StoreError
+from domain.events import Filled
+from domain.journal import (
+    Answer,
+    Append,
+    AppendFailed,
+    AppendReply,
+    Committed,
+    FindOrder,
+    Loaded,
+    LoadBook,
+    LoadFills,
+    LoadOpenOrders,
+    LoadRecords,
+    LoadReply,
+    LoadStream,
+    Query,
+    Record,
+    StreamEvents,
+)
+from domain.order import Order
+from domain.ports import Clock
+from domain.position import PositionBook, RecordedFill
+from domain.terms import AccountId, ClientOrderId
+
+
+@dataclass(slots=True)
+class MemoryStore:
+    """What is durable: outlives every journal made on it. ``fault`` is raised by each commit."""
+
+    clock: Clock
+    account_id: AccountId = AccountId("paper")
+    epoch: int = 0
+    records: list[Record] = field(default_factory=list)
+    orders: dict[str, Order] = field(default_factory=dict)
+    fills: list[RecordedFill] = field(default_factory=list)
+    book: PositionBook | None = None
+    fault: Exception | None = None
+
+    def journal(self) -> "MemoryJournal":
+        """Return a new journal; earlier ones are fenced off by it."""
+        self.epoch += 1
+        return MemoryJournal(self)
+
+
+class MemoryJournal:
+    """domain.ports.Journal in memory: deterministic, the events themselves and no text."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.epoch = store.epoch
+        self._store = store
+        self._queue: deque[tuple[Append, AppendReply] | tuple[Query, LoadReply]] = deque()
+        self._wake: Callable[[], None] | None = None
+        self._is_due = False
+        self._watchers: list[Callable[[int], None]] = []
+        self._rejected: set[tuple[str, int]] = set()
+        self._failure: StoreError | None = None
+
+    def append(self, batch: Append, reply: AppendReply) -> None:
+        """Queue events."""
+        assert batch.events
+        assert len(batch.events) == len(batch.topics)
+        if batch.state is not None and batch.version is not None:
+            assert batch.state.version == batch.version + len(batch.events)
+        self._put((batch, reply))
+
+    def load(self, query: Query, reply: LoadReply) -> None:
+        """Queue a question."""
+        self._put((query, reply))
+
+    def attach(self, wake: Callable[[], None]) -> None:
+        """Have ``wake`` called whenever something was queued and no drain is due yet."""
+        self._wake = wake
+        if self._queue:
+            self._call_writer()
+
+    def watch(self, told: Callable[[int], None]) -> None:
+        """Have ``told(last_seq)`` called after every commit."""
+        self._watchers.append(told)
+
+    def drain(self) -> int:
+        """Commit and answer all that is queued."""
+        self._refuse_if_failed()
+        self._is_due = False
+        requests = [self._queue.popleft() for _ in range(len(self._queue))]
+        if not requests:
+            return 0
+        try:
+            self._check_store()
+        except StoreError as error:
+            self._failure = error
+            raise
+        replies = [self._serve(batch_or_query) for batch_or_query, _ in requests]
+        for (_, reply), answer in zip(requests, replies, strict=True):
+            reply(answer)
+        if any(isinstance(answer, Committed) for answer in replies):
+            for told in self._watchers:
+                told(len(self._store.records))
+        return len(requests)
+
+    def close(self) -> None:
+        """Take nothing more."""
+        self._failure = self._failure or StoreError("The journal was closed.")
+
+    def _put(self, request: Any) -> None:
+        self._refuse_if_failed()
+        self._queue.append(request)
+        self._call_writer()
+
+    def _call_writer(self) -> None:
+        if self._wake is not None and not self._is_due:
+            self._is_due = True
+            self._wake()
+
+    def _refuse_if_failed(self) -> None:
+        if self._failure is not None:
+            raise type(self._failure)(*self._failure.args)
+
+    def _check_store(self) -> None:
+        if self._store.epoch != self.epoch:
+            msg = f"Another engine has taken over (epoch {self._store.epoch})."
+            raise FencedError(msg)
+        if self._store.fault is not None:
+            msg = f"The store could not be written: {self._store.fault}."
+            raise StoreError(msg)
+
+    def _serve(self, request: Append | Query) -> Committed | AppendFailed | Loaded:
+        if isinstance(request, Append):
+            return self._write(request)
+        return Loaded(request, _answer(self._store, request))
+
+    def _write(self, append: Append) -> Committed | AppendFailed:
+        store = self._store
+        version = sum(record.stream == append.stream for record in store.records)
+        key = (append.stream, append.life)
+        fills = _fills_of(append, first_seq=len(store.records) + 1)
+        known = {_fill_key(fill) for fill in store.fills}
+        if (
+            key in self._rejected
+            or append.version not in (None, version)
+            or any(_fill_key(fill) in known for fill in fills)
+        ):
+            self._rejected.add(key)
+            msg = f"{append.stream} holds {version} events; load it again."
+            return AppendFailed(append, ConflictError(msg))
+        for number, (event, topics) in enumerate(
+            zip(append.events, append.topics, strict=True), version + 1
+        ):
+            record = Record(
+                seq=len(store.records) + 1,
+                stream=append.stream,
+                stream_seq=number,
+                kind=type(event).__name__,
+                topics=topics,
+                event=event,
+                recorded_at=store.clock.now(),
+            )
+            store.records.append(record)
+        store.fills += fills
+        if isinstance(append.state, Order):
+            store.orders[append.stream] = append.state
+        elif isinstance(append.state, PositionBook):
+            store.book = append.state
+        return Committed(append, len(store.records))
+
+
+def _fills_of(append: Append, *, first_seq: int) -> list[RecordedFill]:
+    if not isinstance(append.state, Order):
+        return []
+    order = append.state
+    return [
+        RecordedFill(
+            seq=seq,
+            client_order_id=order.client_order_id,
+            broker_order_id=event.broker_order_id,
+            exec_id=event.exec_id,
+            trade_date=event.trade_date,
+            symbol=order.symbol,
+            side=order.signal.side,
+            last_qty=event.last_qty,
+            last_px=event.last_px,
+            commission=event.commission,
+            tax=event.tax,
+            transact_time=event.transact_time,
+        )
+        for seq, event in enumerate(append.events, first_seq)
+        if isinstance(event, Filled)
+    ]
+
+
+def _fill_key(fill: RecordedFill) -> tuple[Any, ...]:
+    return (fill.broker_order_id, fill.trade_date, fill.exec_id)
+
+
+def _answer(store: MemoryStore, query: Query) -> Answer:
+    match query:
+        case LoadOpenOrders():
+            return tuple(
+                _stream(store, stream)
+                for stream, order in store.orders.items()
+                if not order.status.is_terminal
+            )
+        case LoadStream():
+            return _stream(store, query.stream)
+        case LoadRecords():
+            return tuple(store.records[query.after_seq :][: query.limit])
+        case LoadFills():
+            later = [fill for fill in store.fills if fill.seq > query.after_seq]
+            return tuple(later[: query.limit])
+        case LoadBook():
+            return store.book or PositionBook.empty(store.account_id)
+        case FindOrder():
+            return _find(store, query)
+        case _:
+            assert_never(query)
+
+
+def _stream(store: MemoryStore, stream: str) -> StreamEvents:
+    events = tuple(record.event for record in store.records if record.stream == stream)
+    return StreamEvents(stream=stream, events=events)
+
+
+def _find(store: MemoryStore, query: FindOrder) -> ClientOrderId | None:
+    for order in store.orders.values():
+        if (order.broker_order_id, order.trade_date) == (query.broker_order_id, query.trade_date):
+            return order.client_order_id
+    return None
