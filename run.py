@@ -15,12 +15,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
+    from actors.engine import Engine
+    from actors.runtime import SimulatedSystem
     from domain.settings import Settings
     from domain.signal import Cancel, Signal
+    from infra.cli.parts import GatewayMaker
 
 __all__ = ["Cancel", "Settings", "Signal", "main", "start_engine"]
 
+VERSION = "0.1.0"
 OLDEST_PYTHON = (3, 11)
 
 # Names a runner imports from here, and where they live; loaded at first use (PEP 562).
@@ -62,21 +67,94 @@ def unfit(version: Sequence[int], system: str) -> str | None:
     return None
 
 
-def start_engine(settings: Settings | None = None, **overrides: Any) -> Any:
-    """Start an engine with ``settings``, single fields replaced by ``overrides``."""
-    raise NotImplementedError
+def start_engine(
+    settings: Settings | None = None,
+    *,
+    store: Path | None = None,
+    gateway: GatewayMaker | None = None,
+    **overrides: Any,
+) -> Engine:
+    """Start an engine on this process's threads, and return it.
+
+    Args:
+        settings: None takes the defaults: the paper broker, account ``paper``.
+        store: The store's file; None is ``.oncefill/main/oncefill.db`` in the working folder.
+        gateway: Makes the broker on a clock and a scheduler; None is the paper broker on a
+            seeded market, with its book beside the store.
+        **overrides: Single fields of ``settings`` to replace.
+
+    Raises:
+        AccountLockedError: Another engine runs on this store; the text names it.
+        StoreError: The store cannot be used; the text says what to do.
+    """
+    from dataclasses import replace
+
+    from actors.engine import Engine, Ports
+    from actors.runtime import LiveSystem
+    from domain.settings import Settings
+    from infra.brokers.default import default_gateway
+    from infra.clock import SystemClock, ThreadScheduler
+    from infra.store.store import open_store
+
+    chosen = replace(settings or Settings(), **overrides)
+    path = store or Path(".oncefill", "main", "oncefill.db")
+    clock = SystemClock()
+    opened = open_store(path, account_id=chosen.account_id, clock=clock)
+    scheduler = ThreadScheduler()
+    try:
+        broker = (
+            gateway(clock, scheduler)
+            if gateway is not None
+            else default_gateway(path.with_name("paper.db"), chosen, clock, scheduler)
+        )
+    except BaseException:
+        scheduler.stop()
+        opened.close()
+        raise
+    ports = Ports(
+        store=opened,
+        gateway=broker,
+        system=lambda: LiveSystem(clock=clock, policy=chosen.restarts),
+        closing=scheduler.stop,
+    )
+    return Engine(chosen, ports, version=VERSION).start()
+
+
+def simulate_engine(
+    settings: Settings,
+    *,
+    store: Path,
+    gateway: GatewayMaker,
+    start: datetime,
+    seed: int = 0,
+) -> tuple[Engine, SimulatedSystem]:
+    """Start an engine in this thread on virtual time; the system's ``run_for`` moves it."""
+    from actors.engine import Engine, Ports
+    from actors.runtime import SimulatedSystem
+    from infra.store.store import open_store
+
+    system = SimulatedSystem(start=start, seed=seed, shuffle=False, policy=settings.restarts)
+    opened = open_store(store, account_id=settings.account_id, clock=system)
+    ports = Ports(store=opened, gateway=gateway(system, system), system=lambda: system)
+    return Engine(settings, ports, version=VERSION).start(), system
 
 
 def _demo(args: Namespace) -> int:
-    raise NotImplementedError
+    from infra.cli.demo import run
+
+    return run(args, start_engine)
 
 
 def _replay(args: Namespace) -> int:
-    raise NotImplementedError
+    from infra.cli.replay import run
+
+    return run(args, simulate_engine)
 
 
 def _bench(args: Namespace) -> int:
-    raise NotImplementedError
+    from infra.cli.bench import run
+
+    return run(args, start_engine)
 
 
 # Commands that need actors and infra together; the others are infra/cli/<name>.py.

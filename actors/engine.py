@@ -38,12 +38,14 @@ class Ports:
     Attributes:
         system: Makes the actor system; called again when the tree is rebuilt.
         bucket: The runner's own rate limiter for this app key; None makes one.
+        closing: Called last by ``stop``, for what came with the gateway.
     """
 
     store: Store
     gateway: BrokerGateway
     system: Callable[[], ActorSystem]
     bucket: RequestBucket | None = None
+    closing: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +181,8 @@ class Engine:
         late = tree.system.stop(self.settings.stop_timeout_s)
         self._fail_asked("the engine was stopped")
         self._ports.store.close()
+        if self._ports.closing is not None:
+            self._ports.closing()
         self._tree = None
         log.info("engine.stopped", reason=reason, late=len(late))
         return late

@@ -14,8 +14,8 @@ from domain.journal import (
     AppendReply,
     Committed,
     FindOrder,
-    Loaded,
     LoadBook,
+    Loaded,
     LoadFills,
     LoadOpenOrders,
     LoadRecords,
@@ -30,15 +30,18 @@ from domain.ports import Clock
 from domain.position import PositionBook, RecordedFill
 from domain.terms import AccountId, ClientOrderId
 
+PAPER = AccountId("paper")
+
 
 @dataclass(slots=True)
 class MemoryStore:
     """What is durable: outlives every journal made on it. ``fault`` is raised by each commit."""
 
     clock: Clock
-    account_id: AccountId = AccountId("paper")
+    account_id: AccountId = PAPER
     epoch: int = 0
     records: list[Record] = field(default_factory=list)
+    streams: dict[str, list[Any]] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)
     fills: list[RecordedFill] = field(default_factory=list)
     book: PositionBook | None = None
@@ -138,7 +141,7 @@ class MemoryJournal:
 
     def _write(self, append: Append) -> Committed | AppendFailed:
         store = self._store
-        version = sum(record.stream == append.stream for record in store.records)
+        version = len(store.streams.get(append.stream, ()))
         key = (append.stream, append.life)
         fills = _fills_of(append, first_seq=len(store.records) + 1)
         known = {_fill_key(fill) for fill in store.fills}
@@ -163,6 +166,7 @@ class MemoryJournal:
                 recorded_at=store.clock.now(),
             )
             store.records.append(record)
+        store.streams.setdefault(append.stream, []).extend(append.events)
         store.fills += fills
         if isinstance(append.state, Order):
             store.orders[append.stream] = append.state
@@ -223,8 +227,7 @@ def _answer(store: MemoryStore, query: Query) -> Answer:
 
 
 def _stream(store: MemoryStore, stream: str) -> StreamEvents:
-    events = tuple(record.event for record in store.records if record.stream == stream)
-    return StreamEvents(stream=stream, events=events)
+    return StreamEvents(stream=stream, events=tuple(store.streams.get(stream, ())))
 
 
 def _find(store: MemoryStore, query: FindOrder) -> ClientOrderId | None:

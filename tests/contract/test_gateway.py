@@ -12,9 +12,7 @@ from domain.broker import (
     Absent,
     BrokerState,
     ClientIdSupport,
-    FillNews,
     OrderNews,
-    StreamGap,
 )
 from domain.errors import (
     NotSentError,
@@ -301,24 +299,6 @@ def test_stream_messages_may_be_lost_doubled_late_or_out_of_order(paper, kind, t
 
     assert kinds_of(world.news) == told
     assert world.order().cum_qty == 4
-
-
-def test_a_message_held_back_with_none_behind_it_arrives_in_the_end(paper):
-    world = paper(faults={("stream", 2): "reordered"})
-
-    world.place()
-    world.settle()
-
-    assert [type(each) for each in world.news] == [OrderNews, FillNews]
-
-
-def test_an_interrupted_stream_says_so(paper):
-    world = paper()
-
-    world.gateway.stream.interrupt("Maintenance.")
-    world.settle()
-
-    assert world.news == [StreamGap(reason="Maintenance.")]
 
 
 def test_an_incomplete_answer_says_so(paper):

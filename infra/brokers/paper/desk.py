@@ -12,7 +12,7 @@ from domain.session import Session
 from domain.terms import ZERO, AccountId, Side, TimeInForce
 from infra.brokers.paper.book import Book
 from infra.brokers.paper.market import PaperMarket, Quote
-from infra.brokers.paper.matching import closed, executed, match
+from infra.brokers.paper.matching import closed, executed, is_out_of_reach, match
 from infra.brokers.paper.orders import Due, Execution, PaperOrder
 from infra.brokers.paper.rules import Refusal, check_means, check_terms, refused, reserve_px
 
@@ -81,7 +81,11 @@ class Desk:
         """Return the resting orders that trade on ``quote``, in time priority."""
         if not self._rules.session.is_open(now):
             return ()
-        resting = (each for each in self._book.resting(quote.symbol) if each.due is not Due.REJECT)
+        resting = (
+            each
+            for each in self._book.resting(quote.symbol)
+            if each.due is not Due.REJECT and not is_out_of_reach(each, quote)
+        )
         results = (self._meet(order, quote, now) for order in resting)
         return [each for each in results if each.execution is not None]
 

@@ -8,7 +8,7 @@ from domain.broker import BrokerFill, BrokerState
 from domain.fees import Charges
 from domain.instrument import Instrument, round_to_tick
 from domain.money import round_down
-from domain.terms import ExecId, TimeInForce
+from domain.terms import ExecId, Side, TimeInForce
 from infra.brokers.paper.market import Quote
 from infra.brokers.paper.orders import Execution, PaperOrder
 
@@ -30,6 +30,8 @@ def match(
     that is at the limit or better for it. The quantity is what the volume leaves, in whole lots;
     a FOK order trades all or nothing.
     """
+    if is_out_of_reach(order, quote):
+        return None
     px = round_to_tick(instrument, quote.last_px, order.trade_date, order.side)
     if order.limit_px is not None and (px - order.limit_px) * order.side.sign > 0:
         return None
@@ -37,6 +39,14 @@ def match(
     if qty <= 0 or (order.time_in_force is TimeInForce.FOK and qty < order.leaves_qty):
         return None
     return Match(qty=qty, px=px)
+
+
+def is_out_of_reach(order: PaperOrder, quote: Quote) -> bool:
+    """Return whether the market is on the far side of the limit; rounding only adds to that."""
+    limit_px, last_px = order.limit_px, quote.last_px
+    if limit_px is None:
+        return False
+    return last_px > limit_px if order.side is Side.BUY else last_px < limit_px
 
 
 def executed(

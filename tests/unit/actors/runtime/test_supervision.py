@@ -336,3 +336,20 @@ def test_a_hook_that_raises_harms_nobody(rig):
 def test_pykkas_own_start_is_refused():
     with pytest.raises(TypeError, match="spawn"):
         Echo.start(print)
+
+
+def test_a_crash_after_stop_self_still_ends_the_actor_for_good(rig):
+    class Leaver(Echo):
+        def on_receive(self, message):
+            self.stop_self()
+            raise ValueError
+
+    ref = rig.system.spawn(Leaver, rig.log)
+
+    ref.tell("last")
+    ref.stop(timeout=5)
+    ref.stop(timeout=5)
+
+    assert rig.items == ["start", "failed ValueError"]
+    assert not ref.is_alive()
+    assert [one.message for one in rig.system.dead_letters] == ["last"]

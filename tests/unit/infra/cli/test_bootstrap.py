@@ -290,7 +290,8 @@ def test_a_command_is_run_and_its_lines_are_told():
     lines = []
 
     code = run_command(
-        [sys.executable, "-c", "import sys; print('a\\nb'); sys.exit('c')"], lines.append
+        [sys.executable, "-c", "import sys; print('a\\nb', flush=True); sys.exit('c')"],
+        lines.append,
     )
 
     assert code == 1

@@ -48,6 +48,17 @@ def test_a_file_that_is_no_book_is_refused(tmp_path, make):
         PaperWorld(path)
 
 
+def test_a_book_that_lacks_a_column_is_refused(tmp_path):
+    a_paper_world(tmp_path).gateway.close()
+    path = tmp_path / "paper.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("ALTER TABLE orders DROP COLUMN reason")
+    connection.close()
+
+    with pytest.raises(StoreError, match="cannot be used"):
+        PaperWorld(path)
+
+
 def test_a_failed_commit_leaves_the_outcome_unknown_and_the_book_unused(tmp_path):
     world = a_paper_world(tmp_path)
     world.place("good", limit_px=Decimal(60_000))

@@ -1,0 +1,409 @@
+"""What every journal promises: the one on SQLite, and the fake that actors are tested with."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domain.errors import ConflictError, FencedError, StoreError
+from domain.events import EngineStarted, SignalRefused
+from domain.journal import (
+    Append,
+    AppendFailed,
+    Committed,
+    FindOrder,
+    LoadBook,
+    LoadFills,
+    LoadOpenOrders,
+    LoadRecords,
+    LoadStream,
+)
+from domain.ports import Journal
+from domain.terms import BrokerOrderId, SignalId, Symbol
+from tests.fakes import MemoryStore
+from tests.fakes_time import ManualClock
+from tests.unit.domain.orders import (
+    B1,
+    DAY,
+    NOW,
+    a_signal,
+    accepted,
+    cancelled,
+    created,
+    filled,
+    started,
+)
+from tests.unit.infra.store.stores import a_filled_order, a_store, ask, book_fills, commit, steps
+
+
+@dataclass
+class House:
+    """A store of some kind: ``journal`` begins a new epoch, ``reopen`` is another process."""
+
+    journal: Callable[[], Any]
+    reopen: Callable[[], Any]
+
+
+@pytest.fixture(params=["sqlite", "memory"])
+def house(request, tmp_path: Path) -> Iterator[House]:
+    if request.param == "memory":
+        memory = MemoryStore(clock=ManualClock())
+        yield House(journal=memory.journal, reopen=memory.journal)
+        return
+    opened = [a_store(tmp_path)]
+
+    def reopen():
+        opened[-1].close()
+        opened.append(a_store(tmp_path))
+        return opened[-1].journal()
+
+    yield House(journal=opened[0].journal, reopen=reopen)
+    opened[-1].close()
+
+
+@pytest.fixture
+def journal(house: House) -> Journal:
+    return house.journal()
+
+
+def a_note(text="busy", *, life=0, version=None):
+    event = SignalRefused(signal_id="s-9", field="order_qty", reason=text, at=NOW)
+    topics = (("signal.refused",),)
+    return Append(stream="signal", version=version, events=(event,), topics=topics, life=life)
+
+
+def test_nothing_is_answered_before_the_drain(journal):
+    replies = []
+
+    journal.append(a_note(), replies.append)
+    journal.load(LoadStream("signal"), replies.append)
+
+    assert replies == []
+    assert journal.drain() == 2
+    assert len(replies) == 2
+
+
+def test_a_drain_of_nothing_does_nothing(journal):
+    told = []
+    journal.watch(told.append)
+
+    assert journal.drain() == 0
+    assert told == []
+
+
+def test_replies_come_in_the_order_of_the_questions_with_growing_numbers(journal):
+    replies = []
+    notes = [a_note(str(number)) for number in range(5)]
+
+    for note in notes:
+        journal.append(note, replies.append)
+    journal.load(LoadStream("signal"), replies.append)
+    journal.append(notes[0], replies.append)
+    journal.drain()
+
+    assert replies[:5] == [Committed(note, seq) for seq, note in enumerate(notes, 1)]
+    assert [event.reason for event in replies[5].answer.events] == list("01234")
+    assert replies[6] == Committed(notes[0], 6)
+
+
+def test_a_load_sees_all_that_was_queued_before_it_and_nothing_after(journal):
+    replies = []
+
+    for text in "abc":
+        journal.load(LoadRecords(0), replies.append)
+        journal.append(a_note(text), lambda _: None)
+    journal.load(LoadRecords(0), replies.append)
+    journal.drain()
+
+    assert [len(reply.answer) for reply in replies] == [0, 1, 2, 3]
+
+
+def test_one_drain_is_one_commit_and_the_watchers_hear_of_it_after_the_replies(journal):
+    heard = []
+    journal.watch(heard.append)
+
+    for number in range(50):
+        journal.append(a_note(str(number)), lambda reply: heard.append(f"reply {reply.seq}"))
+    journal.drain()
+
+    assert heard == [*(f"reply {seq}" for seq in range(1, 51)), 50]
+
+
+def test_watchers_do_not_hear_of_loads(journal):
+    commit(journal, a_note())
+    told = []
+    journal.watch(told.append)
+
+    ask(journal, LoadRecords(0))
+
+    assert told == []
+
+
+def test_the_writer_is_woken_once_until_it_drains(journal):
+    wakes = []
+    journal.append(a_note(), lambda _: None)
+    journal.attach(lambda: wakes.append("wake"))
+    assert wakes == ["wake"]
+
+    journal.append(a_note(), lambda _: None)
+    journal.load(LoadRecords(0), lambda _: None)
+    assert len(wakes) == 1
+
+    journal.drain()
+    journal.append(a_note(), lambda _: None)
+    assert len(wakes) == 2
+
+
+def test_what_a_reply_appends_waits_for_the_next_drain(journal):
+    wakes = []
+    journal.attach(lambda: wakes.append("wake"))
+    journal.append(a_note("first"), lambda _: journal.append(a_note("second"), lambda _: None))
+
+    assert journal.drain() == 1
+    assert len(wakes) == 2
+    assert journal.drain() == 1
+    assert len(ask(journal, LoadStream("signal")).events) == 2
+
+
+def test_the_events_of_an_append_get_consecutive_numbers(journal):
+    first, second = steps(started())
+    both = Append(
+        stream=first.stream,
+        version=0,
+        events=(*first.events, *second.events),
+        topics=(("order.created",), ("order.submitted", "order.x")),
+        state=second.state,
+    )
+
+    replies = commit(journal, a_note(), both)
+    records = ask(journal, LoadRecords(1))
+
+    assert replies[1] == Committed(both, 3)
+    assert [(r.seq, r.stream_seq, r.kind) for r in records] == [
+        (2, 1, "OrderCreated"),
+        (3, 2, "SubmitStarted"),
+    ]
+    assert records[1].topics == ("order.submitted", "order.x")
+    assert records[1].event == both.events[1]
+    assert records[0].recorded_at == ManualClock().now()
+
+
+def test_a_stream_that_holds_more_than_believed_refuses_the_append(journal):
+    made, sent, taken, _, _ = a_filled_order()
+    commit(journal, made, sent)
+
+    replies = commit(journal, steps(signal=made.state.signal, life=2)[0], taken)
+
+    assert isinstance(replies[0], AppendFailed)
+    assert isinstance(replies[0].error, ConflictError)
+    assert replies[1] == Committed(taken, 3)
+
+
+@pytest.mark.parametrize("drains", [1, 2])
+def test_after_a_failed_append_the_same_life_is_refused_and_the_next_is_not(journal, drains):
+    made, sent, *_ = a_filled_order()
+    replies = []
+    journal.append(sent, replies.append)
+    for _ in range(drains - 1):
+        journal.drain()
+    journal.append(made, replies.append)
+    again = [Append(**{**_fields(append), "life": 2}) for append in (made, sent)]
+
+    replies += commit(journal, *again)
+
+    assert [type(reply).__name__ for reply in replies] == [
+        "AppendFailed",
+        "AppendFailed",
+        "Committed",
+        "Committed",
+    ]
+    assert [reply.seq for reply in replies[2:]] == [1, 2]
+
+
+def test_a_failed_append_leaves_the_others_of_its_drain_alone(journal):
+    good, bad = a_filled_order(1), a_filled_order(2)
+
+    replies = commit(journal, good[0], bad[1], good[1], a_note())
+
+    assert [isinstance(reply, Committed) for reply in replies] == [True, False, True, True]
+    assert [record.seq for record in ask(journal, LoadRecords(0))] == [1, 2, 3]
+
+
+def test_an_execution_is_booked_once_whoever_claims_it(journal):
+    mine = steps(started(), accepted(), filled(40), signal=a_signal(signal_id=SignalId("a")))
+    other = steps(started(), accepted(), filled(40), signal=a_signal(signal_id=SignalId("b")))
+
+    replies = commit(journal, *mine, *other, a_note())
+
+    assert [isinstance(reply, Committed) for reply in replies] == [True] * 7 + [False, True]
+    assert isinstance(replies[7].error, ConflictError)
+    assert len(ask(journal, LoadFills(0))) == 1
+    assert len(ask(journal, LoadStream(other[0].stream)).events) == 3
+
+
+def test_an_append_with_an_impossible_event_writes_none_of_its_events(journal):
+    mine = steps(started(), accepted(), filled(40), signal=a_signal(signal_id=SignalId("a")))
+    made, sent, taken, part = steps(
+        started(), accepted(), filled(40), signal=a_signal(signal_id=SignalId("b"))
+    )
+    both = Append(
+        stream=made.stream,
+        version=2,
+        events=(*taken.events, *part.events),
+        topics=((), ()),
+        state=part.state,
+    )
+
+    replies = commit(journal, *mine, made, sent, both)
+
+    assert isinstance(replies[-1], AppendFailed)
+    assert len(ask(journal, LoadStream(made.stream)).events) == 2
+
+
+def test_streams_that_several_write_take_what_comes(journal):
+    engine = Append(
+        stream="engine",
+        version=None,
+        events=(EngineStarted(epoch=1, version="0.1.0", at=NOW),),
+        topics=(("engine.started",),),
+    )
+
+    commit(journal, engine, a_note(), engine, a_note())
+
+    assert len(ask(journal, LoadStream("engine")).events) == 2
+    assert [r.stream_seq for r in ask(journal, LoadRecords(0))] == [1, 1, 2, 2]
+
+
+def test_an_unknown_stream_is_empty(journal):
+    assert ask(journal, LoadStream("order/none")).events == ()
+
+
+def test_open_orders_come_whole_and_in_order_of_creation(journal):
+    late = steps(started(), signal=a_signal(signal_id=SignalId("z")))
+    early = steps(signal=a_signal(signal_id=SignalId("a")))
+    over = steps(started(), accepted(), cancelled(), signal=a_signal(signal_id=SignalId("m")))
+    commit(journal, late[0], *over, *early, late[1])
+
+    answer = ask(journal, LoadOpenOrders())
+
+    assert [stream.stream for stream in answer] == [late[0].stream, early[0].stream]
+    assert answer[0].events == (late[0].events[0], late[1].events[0])
+
+
+def test_records_come_in_pages(journal):
+    commit(journal, *(a_note(str(number)) for number in range(5)))
+
+    assert [r.seq for r in ask(journal, LoadRecords(1, 2))] == [2, 3]
+    assert [r.seq for r in ask(journal, LoadRecords(3, 100))] == [4, 5]
+    assert ask(journal, LoadRecords(5)) == ()
+
+
+def test_fills_carry_what_the_position_needs(journal):
+    commit(journal, *a_filled_order(symbol=Symbol("000660")))
+
+    first, second = ask(journal, LoadFills(0))
+
+    assert (first.seq, second.seq) == (4, 5)
+    assert (first.symbol, first.side, first.last_qty) == ("000660", "BUY", 40)
+    assert (first.broker_order_id, first.trade_date, first.exec_id) == ("0000000001", DAY, "1")
+    assert (first.last_px, first.commission, first.tax) == (70_000, 10, 0)
+    assert first.transact_time == NOW
+    assert ask(journal, LoadFills(4)) == (second,)
+    assert ask(journal, LoadFills(0, 1)) == (first,)
+
+
+def test_an_order_is_found_by_the_brokers_number_of_that_day(journal):
+    append = steps(started(), accepted())[-1]
+    commit(journal, *steps(started(), accepted()))
+
+    assert ask(journal, FindOrder(B1, DAY)) == append.state.client_order_id
+    assert ask(journal, FindOrder(B1, DAY.replace(day=3))) is None
+    assert ask(journal, FindOrder(BrokerOrderId("9"), DAY)) is None
+
+
+def test_the_book_is_kept_with_its_checkpoint(journal):
+    commit(journal, *a_filled_order(1), *a_filled_order(2, symbol=Symbol("000660")))
+
+    book = book_fills(journal)
+
+    assert book == ask(journal, LoadBook())
+    assert (book.checkpoint, book.version) == (10, 4)
+    assert book.position(Symbol("005930")).qty == 100
+    assert book.daily[DAY].fees == 40
+
+
+@pytest.mark.parametrize(
+    "text", ["12345678901234567.123456789", "0.10", "1E+3", "100", "1E-8", "9" * 40]
+)
+def test_decimals_come_back_digit_for_digit(house, text):
+    signal = a_signal(order_qty=Decimal(text))
+    fill = filled(text, px=text)
+    commit(house.journal(), *steps(started(), accepted(), fill, signal=signal))
+
+    journal = house.reopen()
+    events = ask(journal, LoadStream(f"order/{created(signal).client_order_id}")).events
+    booked = ask(journal, LoadFills(0))[0]
+
+    assert str(events[0].signal.order_qty) == text
+    assert [str(value) for value in (booked.last_qty, booked.last_px)] == [text, text]
+
+
+def test_a_reopened_store_holds_all_that_was_acknowledged(house):
+    first = house.journal()
+    appends = [*a_filled_order(1), *a_filled_order(2)[:2]]
+    commit(first, *appends)
+    book = book_fills(first)
+
+    again = house.reopen()
+
+    records = ask(again, LoadRecords(0))
+    assert [r.event for r in records[:7]] == [append.events[0] for append in appends]
+    assert ask(again, LoadBook()) == book
+    assert [s.stream for s in ask(again, LoadOpenOrders())] == [appends[-1].stream]
+    assert commit(again, a_filled_order(2)[2])[0] == Committed(a_filled_order(2)[2], 10)
+
+
+def test_a_newer_epoch_fences_the_older_journal(house):
+    old = house.journal()
+    commit(old, a_note("mine"))
+    new = house.journal()
+    replies = []
+    old.append(a_note("too late"), replies.append)
+    old.load(LoadRecords(0), replies.append)
+
+    with pytest.raises(FencedError):
+        old.drain()
+
+    assert replies == []
+    assert new.epoch > old.epoch
+    assert [r.event.reason for r in ask(new, LoadRecords(0))] == ["mine"]
+
+
+def test_a_journal_that_failed_takes_nothing_more(house):
+    old = house.journal()
+    old.append(a_note(), lambda _: None)
+    house.journal()
+    with pytest.raises(FencedError):
+        old.drain()
+
+    for refused in (
+        old.drain,
+        lambda: old.append(a_note(), lambda _: None),
+        lambda: old.load(LoadRecords(0), lambda _: None),
+    ):
+        with pytest.raises(FencedError):
+            refused()
+
+
+def test_a_closed_journal_takes_nothing_more(journal):
+    journal.close()
+
+    with pytest.raises(StoreError, match="closed"):
+        journal.append(a_note(), lambda _: None)
+
+
+def _fields(append):
+    return {name: getattr(append, name) for name in Append.__slots__}

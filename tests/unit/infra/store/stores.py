@@ -1,0 +1,87 @@
+"""What store tests arrange with: appends of whole orders, and a book that follows them."""
+
+from domain.journal import Append, LoadBook, LoadFills
+from domain.order import evolve
+from domain.position import PositionBook, change_for, evolve_book
+from domain.terms import AccountId, BrokerOrderId, SignalId
+from infra.store.store import open_store
+from tests.fakes_time import ManualClock
+from tests.unit.domain.orders import NOW, a_signal, accepted, created, filled, started
+
+PAPER = AccountId("paper")
+
+
+def a_store(folder, clock=None, **options):
+    """Open the store in ``folder``."""
+    values = {"account_id": PAPER, "clock": clock or ManualClock()} | options
+    return open_store(folder / "oncefill.db", **values)
+
+
+def steps(*events, signal=None, life=1):
+    """One append for each event of an order, ``created`` first."""
+    order, appends = None, []
+    for version, event in enumerate((created(signal), *events)):
+        order = evolve(order, event)
+        appends.append(
+            Append(
+                stream=f"order/{order.client_order_id}",
+                version=version,
+                events=(event,),
+                topics=(("order.x",),),
+                state=order,
+                life=life,
+            )
+        )
+    return appends
+
+
+def a_filled_order(number=1, *, qty=100, px=70_000, **changes):
+    """One append for each step of an order that is filled in two parts."""
+    signal = a_signal(signal_id=SignalId(f"s-{number}"), **changes)
+    broker_id = BrokerOrderId(f"{number:010d}")
+    return steps(
+        started(),
+        accepted(broker_id),
+        filled(qty * 4 // 10, "1", broker_id, px),
+        filled(qty - qty * 4 // 10, "2", broker_id, px),
+        signal=signal,
+    )
+
+
+def commit(journal, *appends):
+    """Append, drain and return the replies."""
+    replies = []
+    for append in appends:
+        journal.append(append, replies.append)
+    journal.drain()
+    return replies
+
+
+def ask(journal, query):
+    """Load, drain and return the answer."""
+    replies = []
+    journal.load(query, replies.append)
+    journal.drain()
+    return replies[0].answer
+
+
+def book_fills(journal, account_id=PAPER):
+    """Do what the PositionActor does: apply every fill after the checkpoint."""
+    book = ask(journal, LoadBook())
+    for fill in ask(journal, LoadFills(book.checkpoint)):
+        commit(journal, book_append(book, fill))
+        book = ask(journal, LoadBook())
+    assert book.account_id == account_id
+    return book
+
+
+def book_append(book: PositionBook, fill):
+    """The append that applies ``fill`` to ``book``."""
+    change = change_for(book, fill, NOW)
+    return Append(
+        stream=f"position/{book.account_id}",
+        version=book.version,
+        events=(change,),
+        topics=(("position.changed",),),
+        state=evolve_book(book, change),
+    )
