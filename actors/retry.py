@@ -44,6 +44,6 @@ def retry_waits(waits_s: tuple[float, ...]) -> Callable[[int, str], float | None
         except NotSentError:
             return None
         assert isinstance(step, float), "tenacity answers a failure with DoSleep, a float"
-        return step
+        return float(step)
 
     return next_wait

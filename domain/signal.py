@@ -104,7 +104,8 @@ def admit(
 ) -> None:
     """Check a parsed signal against the rules of the account and of the market.
 
-    A signal told again must be recognized before this: its deadline may have passed by then.
+    A refusal does not tell a new signal from one told again, whose deadline has passed by now:
+    look for its order before it is refused for good.
 
     Args:
         signal: From ``parse_signal``.

@@ -49,17 +49,9 @@ def open_paper(
 ) -> PaperGateway:
     """Open the paper broker on its own file, or make it.
 
-    Args:
-        path: The broker's book; one process at a time.
-        clock: Its wall clock says what day it is, its monotonic clock what is late.
-        scheduler: Delivers the stream, and what takes effect later.
-        instruments: What may be traded.
-        session: When, and which day it is there.
-        fees: Commission and taxes.
-        cash: Opening cash of an account that the file does not know yet.
-        settings: How the broker behaves.
-        faults: What goes wrong; None: nothing.
-        seed: Of the latencies.
+    The wall clock says which day it is, the monotonic one what is late; the scheduler delivers
+    the stream and what takes effect later. ``cash`` opens an account that the file does not know
+    yet. ``seed`` is that of the latencies; ``faults`` has its own.
 
     Raises:
         StoreError: The file cannot be used, is newer, or another process holds it.

@@ -33,8 +33,8 @@ def match(
     if is_out_of_reach(order, quote):
         return None
     px = round_to_tick(instrument, quote.last_px, order.trade_date, order.side)
-    if order.limit_px is not None and (px - order.limit_px) * order.side.sign > 0:
-        return None
+    # The limit is on a tick as well, so that rounding up to a tick cannot pass it.
+    assert order.limit_px is None or (px - order.limit_px) * order.side.sign <= 0
     qty = min(order.leaves_qty, round_down(available, instrument.lot))
     if qty <= 0 or (order.time_in_force is TimeInForce.FOK and qty < order.leaves_qty):
         return None

@@ -71,11 +71,10 @@ class Stream:
         with self._lock:
             latency_s = self._random.uniform(shortest, longest) / 2
             now = self._clock.monotonic()
-            self._last_due = max(self._last_due + _APART_S, now + latency_s)
-            wait_s = self._last_due - now
             held, self._held = self._held, []
-        for each in (news, *held):
-            self._scheduler.call_later(wait_s, partial(self._deliver, each))
+            for each in (news, *held):
+                self._last_due = max(self._last_due + _APART_S, now + latency_s)
+                self._scheduler.call_later(self._last_due - now, partial(self._deliver, each))
 
     def _hold(self, news: BrokerNews, longest_s: float) -> None:
         """Keep a message until the next one has overtaken it, or until ``longest_s`` is over."""

@@ -1,0 +1,108 @@
+"""The file refuses what a journal must not have done to it, and keeps every digit."""
+
+import sqlite3
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import insert, select
+from sqlalchemy.dialects import postgresql
+
+from infra.store.dialect import Bulk, reader_engine, writer_engine
+from infra.store.tables import FILLS, ORDERS, Exact, StoreRow
+from tests.unit.domain.orders import NOW
+from tests.unit.infra.store.stores import a_filled_order, a_store, commit
+
+ATTACKS = (
+    "UPDATE journal SET data = '{}' WHERE seq = 2",
+    "UPDATE OR REPLACE journal SET data = '{}' WHERE seq = 2",
+    "DELETE FROM journal WHERE seq = 2",
+    "DELETE FROM journal",
+    "INSERT OR REPLACE INTO journal SELECT * FROM journal WHERE seq = 2",
+    "REPLACE INTO journal SELECT * FROM journal WHERE seq = 2",
+    "INSERT INTO journal SELECT 99, 'x', 1, kind, topics, data, recorded_at, "
+    "prev_hash, hash FROM journal LIMIT 1",
+    "INSERT INTO journal SELECT * FROM journal WHERE seq = 2 ON CONFLICT DO UPDATE SET data = '{}'",
+)
+
+
+@pytest.fixture
+def raw(tmp_path):
+    store = a_store(tmp_path)
+    commit(store.journal(), *a_filled_order())
+    store.close()
+    with sqlite3.connect(tmp_path / "oncefill.db") as connection:
+        yield connection
+    connection.close()
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_the_journal_only_grows(raw, attack):
+    before = raw.execute("SELECT * FROM journal").fetchall()
+
+    with pytest.raises(sqlite3.IntegrityError):
+        raw.execute(attack)
+
+    assert raw.execute("SELECT * FROM journal").fetchall() == before
+
+
+def test_the_file_is_durable_at_every_commit(tmp_path):
+    store = a_store(tmp_path)
+
+    with writer_engine(store.path).connect() as connection:
+        pragmas = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        values = [connection.exec_driver_sql(f"PRAGMA {pragma}").scalar_one() for pragma in pragmas]
+
+    assert values == ["wal", 2, 1, 5000]
+    store.close()
+
+
+def test_a_reader_cannot_write(tmp_path):
+    store = a_store(tmp_path)
+
+    with reader_engine(store.path).connect() as connection, pytest.raises(Exception, match="read"):
+        connection.exec_driver_sql("DELETE FROM orders")
+
+    store.close()
+
+
+def test_rows_written_in_bulk_are_those_that_core_would_write(tmp_path):
+    store = a_store(tmp_path)
+    row = (7, "c", "b", date(2026, 3, 2), "e", "005930", "BUY", Decimal("1E+3"), Decimal("0.10"))
+    row = (*row, Decimal(0), Decimal("-0"), NOW)
+    engine = writer_engine(store.path)
+
+    with engine.begin() as connection:
+        Bulk(FILLS).write(connection, [row])
+        bulk = connection.exec_driver_sql("SELECT * FROM fills").one()
+        back = connection.execute(select(FILLS)).one()
+        connection.exec_driver_sql("DELETE FROM fills")
+        connection.execute(insert(FILLS), dict(zip(FILLS.c.keys(), row, strict=True)))
+        core = connection.exec_driver_sql("SELECT * FROM fills").one()
+
+    assert bulk == core
+    assert tuple(map(repr, back)) == tuple(map(repr, row))
+    store.close()
+
+
+def test_every_type_that_the_driver_would_not_take_has_a_converter():
+    driver_takes = {"AutoString", "Integer", "Boolean"}
+    for table in StoreRow.metadata.sorted_tables:
+        bulk = Bulk(table)
+        converted = {index for index, _ in bulk._converters}
+        for index, column in enumerate(table.c):
+            assert index in converted or type(column.type).__name__ in driver_takes, column
+
+
+def test_money_is_numeric_on_postgresql():
+    dialect = postgresql.dialect()
+
+    assert Exact().compile(dialect=dialect) == "NUMERIC"
+    assert Exact().process_bind_param(Decimal("0.10"), dialect) == Decimal("0.10")
+
+
+def test_an_update_names_no_column_that_never_changes():
+    bulk = Bulk(ORDERS, updates=("status",))
+
+    assert "SET status = excluded.status" in bulk._sql
+    assert "symbol = " not in bulk._sql
