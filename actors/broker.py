@@ -5,13 +5,16 @@ expire; the permit is taken at the call, in the call's own thread, and after it 
 once more. Slot, buckets and guard belong to the engine and outlive every crash of this actor.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
+from heapq import heappop, heappush
 from typing import Any, assert_never
 
 import structlog
 
-from actors.limits import CallSlot, RequestBucket
+from actors.limits import MARGIN, CallSlot, RequestBucket
 from actors.lines import Lines, Waiting
 from actors.messages import (
     Ask,
@@ -42,6 +45,8 @@ log = structlog.get_logger()
 TURNS_AHEAD = 0.8
 FIRST_CALL_S = 0.05
 SLOT_RETRY_S = 0.02
+# How long an order waits for one whose turn came earlier and which is still being written down.
+IN_ORDER_S = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,13 +78,14 @@ class BrokerActor(Actor):
         self._door = door
         self._settings = settings
         self._lines = Lines()
-        self._wants: dict[Ref, None] = {}
+        self._wants: list[tuple[datetime, int, Ref]] = []  # A heap: oldest order first.
+        self._wanting: set[Ref] = set()
         self._turns: dict[int, float] = {}  # Serial to expiry, oldest first.
+        self._undecided: dict[int, float] = {}  # Serial to when the turn was given.
         self._serial = 0
         self._call_s = FIRST_CALL_S
         self._calling: Waiting | None = None
         self._draining: Callable[[], None] | None = None
-        self._last_poll_wait = 0.0
         self._not_before_s = 0.0
         self._called_at_s = 0.0
         self._is_watched = False
@@ -87,8 +93,8 @@ class BrokerActor(Actor):
     def on_receive(self, message: Any) -> None:
         """Handle one message, then serve whoever is next."""
         match message:
-            case Want(order=order):
-                self._wants[order] = None
+            case Want():
+                self._on_want(message)
             case Go():
                 self._on_go(message)
             case Ask(asker=asker, line=line, call=call):
@@ -110,8 +116,15 @@ class BrokerActor(Actor):
         elif name == "overdue":
             self._on_overdue()
 
+    def _on_want(self, want: Want) -> None:
+        if want.order not in self._wanting:
+            self._wanting.add(want.order)
+            self._serial += 1
+            heappush(self._wants, (want.created_at, self._serial, want.order))
+
     def _on_go(self, go: Go) -> None:
         is_known = go.ticket.life == self.life and go.ticket.serial in self._turns
+        self._undecided.pop(go.ticket.serial, None)
         if go.call is None:
             self._turns.pop(go.ticket.serial, None)
         elif is_known:
@@ -137,18 +150,25 @@ class BrokerActor(Actor):
     def _give_turns(self) -> None:
         if self._draining is not None or not self._wants:
             return
-        timing, limit = self._settings.timing, self._settings.rate
-        window_s = timing.send_window_s * TURNS_AHEAD
-        by_limit = limit.requests / limit.window_s * window_s
-        room = max(1, int(min(by_limit, window_s / self._call_s)))
+        room = self._room()
         while self._wants and len(self._turns) < room:
-            order = next(iter(self._wants))
-            del self._wants[order]
+            _, _, order = heappop(self._wants)
+            self._wanting.discard(order)
             self._serial += 1
             if not self._turns:
                 self.after(self._settings.turn_timeout_s, "expire", "expire")
-            self._turns[self._serial] = self.system.monotonic() + self._settings.turn_timeout_s
+            now_s = self.system.monotonic()
+            self._turns[self._serial] = now_s + self._settings.turn_timeout_s
+            self._undecided[self._serial] = now_s
             order.tell(Turn(Ticket(self.life, self._serial)))
+
+    def _room(self) -> int:
+        """Return how many turns may be out: as many as can be served before they expire."""
+        limit = self._settings.rate
+        window_s = self._settings.timing.send_window_s * TURNS_AHEAD
+        open_s = window_s - self._door.bucket.opens_in_s(self.system.monotonic())
+        by_limit = math.floor(open_s / (limit.window_s * MARGIN)) * limit.requests
+        return max(1, min(by_limit, int(window_s / self._call_s)))
 
     def _expire_turns(self) -> None:
         """Forget turns that nobody used; those whose call stands in line keep their place."""
@@ -159,6 +179,7 @@ class BrokerActor(Actor):
                 break
             if serial not in in_line and not self._is_calling(serial):
                 del self._turns[serial]
+                self._undecided.pop(serial, None)
         if self._turns:
             next_s = max(0.1, next(iter(self._turns.values())) - now_s)
             self.after(next_s, "expire", "expire")
@@ -174,10 +195,15 @@ class BrokerActor(Actor):
         for late in self._lines.drop_late(now_s):
             self._turns.pop(late.serial, None)
             late.asker.tell(Outcome(late.call, error=_expired()))
-        waiting = self._lines.first(may_poll=self._poll_wait_s(now_s) <= 0)
+        if (held_s := self._held_s(now_s)) > 0:
+            self.after(held_s, "pump", "pump")
+            return
+        is_poll = self._lines.is_poll_due(now_s)
+        poll_wait_s = self._door.polls.take(now_s) if is_poll else 0.0
+        waiting = self._lines.first(is_poll=is_poll and poll_wait_s <= 0)
         if waiting is None:
-            if self._lines:
-                self.after(max(0.001, self._last_poll_wait), "pump", "pump")
+            if poll_wait_s > 0:
+                self.after(poll_wait_s, "pump", "pump")
             return
         if not self._door.slot.take():
             # A call of an earlier tree is still out.
@@ -189,12 +215,13 @@ class BrokerActor(Actor):
         self._watch()
         self.call(waiting, _make_call, self._door, self._settings, waiting, self.system, keep=True)
 
-    def _poll_wait_s(self, now_s: float) -> float:
-        """Return how long polling has to wait for its share; takes nothing when nobody polls."""
-        self._last_poll_wait = 0.0
-        if self._lines.only(Line.POLL):
-            self._last_poll_wait = self._door.polls.take(now_s)
-        return self._last_poll_wait
+    def _held_s(self, now_s: float) -> float:
+        """Return how long the next new order waits for those before it, so that order is kept."""
+        turn = self._lines.next_turn()
+        if turn is None or not self._undecided:
+            return 0.0
+        first, given_s = next(iter(self._undecided.items()))
+        return given_s + IN_ORDER_S - now_s if first < turn else 0.0
 
     def _on_done(self, done: Done) -> None:
         waiting: Waiting = done.tag

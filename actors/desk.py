@@ -72,7 +72,7 @@ class OrderDesk(Actor):
         for stream in streams:
             order = fold_stream(stream)
             if order is not None and order.client_order_id not in self._live:
-                self.spawn_order(order, is_fresh=True)
+                self.spawn_order(order, handoff=Handoff(order))
                 if order.submitted_at is None:
                     self._unsent.add(order.client_order_id)
         if not self._is_recovered:
@@ -137,10 +137,10 @@ class OrderDesk(Actor):
         if len(waiting) == 1:
             self._tools.journal.load(LoadStream(stream), self.ref.tell_control)
 
-    def spawn_order(self, order: Order, *, is_fresh: bool = False) -> Ref:
-        """Return the order's actor; unless ``is_fresh`` a new one loads the journal itself."""
+    def spawn_order(self, order: Order, *, handoff: Handoff | None = None) -> Ref:
+        """Return the order's actor; without a ``handoff`` a new one loads the journal itself."""
         known = order.client_order_id
-        handoff = Handoff(order if is_fresh else None)
+        handoff = handoff or Handoff()
         ref = self.spawn(OrderActor, known, handoff, self._tools, name=f"{ORDER}{known}")
         self._live[known] = (ref, order.digest)
         return ref

@@ -258,6 +258,7 @@ class Engine:
         """Begin again with a new tree, unless the ground itself is gone."""
         last = self._lasting()
         is_lost = isinstance(error, StoreError | OutcomeUnknownError)
+        is_lost = is_lost or isinstance(self._now().system, SimulatedSystem)
         if is_lost or last.rebuilds >= self.settings.max_tree_rebuilds or not self._is_open:
             self._fail(error)
             return

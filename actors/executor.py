@@ -13,12 +13,14 @@ from actors.messages import (
     Answer,
     CancelOrder,
     FillSeen,
+    Handoff,
     Left,
     OrderSeen,
     Receipt,
     Reply,
     Rested,
     Told,
+    Want,
 )
 from actors.steps import OrderTools
 from domain.errors import (
@@ -209,7 +211,8 @@ class OrderExecutor(OrderDesk):
         if order.is_closed:
             self._unsent.discard(known)
         else:
-            ref = self.spawn_order(order, is_fresh=True)
+            ref = self.spawn_order(order, handoff=Handoff(order, is_wanted=True))
+            self._tools.to.broker(Want(ref, order.created_at))
             for cancel in creating.cancels:
                 ref.tell(cancel)
         for position, reply in enumerate(creating.replies):

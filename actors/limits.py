@@ -32,6 +32,10 @@ class RequestBucket:
         assert isinstance(decision, Decision), "an in-memory bucket answers at once"
         return 0.0 if decision.allowed else max(1, decision.retry_after_ms or 1) / 1000
 
+    def opens_in_s(self, now_s: float) -> float:
+        """Return how long the bucket stays closed, whatever is in it."""
+        return max(0.0, self._closed_until_s - now_s)
+
     def close_for(self, seconds: float, now_s: float) -> None:
         """Let nothing through for a while: the broker said that it was too much."""
         self._closed_until_s = max(self._closed_until_s, now_s + seconds)

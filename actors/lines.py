@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from actors.messages import BrokerCall, Line, Place
 from actors.runtime import Ref
 
+# Under a flood of new orders polling still has its share, only later.
+POLL_PATIENCE_S = 1.0
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Waiting:
@@ -35,13 +38,21 @@ class Lines:
         return any(self._lines.values())
 
     def put(self, waiting: Waiting) -> None:
-        """Join the end of a line; somebody who asks the same again keeps the old place."""
+        """Join a line: new orders in the order of their turns, all else as it comes.
+
+        Somebody who asks the same again keeps the old place.
+        """
         line = self._lines[waiting.line]
-        if waiting.line is not Line.NEW:
-            for place, other in enumerate(line):
-                if other.asker is waiting.asker and type(other.call) is type(waiting.call):
-                    line[place] = waiting
-                    return
+        if waiting.line is Line.NEW:
+            behind = len(line)
+            while behind and line[behind - 1].serial > waiting.serial:
+                behind -= 1
+            line.insert(behind, waiting)
+            return
+        for place, other in enumerate(line):
+            if other.asker is waiting.asker and type(other.call) is type(waiting.call):
+                line[place] = waiting
+                return
         line.append(waiting)
 
     def put_back(self, waiting: Waiting) -> None:
@@ -52,14 +63,25 @@ class Lines:
         """Return whether somebody waits in ``line``."""
         return bool(self._lines[line])
 
-    def only(self, line: Line) -> bool:
-        """Return whether somebody waits in ``line`` and nobody in a more urgent one."""
-        return self.has(line) and not any(self._lines[other] for other in Line if other < line)
+    def is_poll_due(self, now_s: float) -> bool:
+        """Return whether polling is next: nobody else waits, or it has waited for too long."""
+        polls = self._lines[Line.POLL]
+        if not polls or self.has(Line.CANCEL) or self.has(Line.LOOK_UP):
+            return False
+        return not self.has(Line.NEW) or now_s - polls[0].since_s > POLL_PATIENCE_S
 
-    def first(self, *, may_poll: bool) -> Waiting | None:
-        """Take out who is next; polls are passed over unless they may go."""
+    def next_turn(self) -> int | None:
+        """Return the turn of the new order that is next, or None when something else is."""
+        if self.has(Line.CANCEL) or self.has(Line.LOOK_UP) or not self.has(Line.NEW):
+            return None
+        return self._lines[Line.NEW][0].serial
+
+    def first(self, *, is_poll: bool) -> Waiting | None:
+        """Take out who is next; polls go only when ``is_poll``."""
+        if is_poll:
+            return self._lines[Line.POLL].popleft()
         for line, queue in self._lines.items():
-            if queue and (may_poll or line is not Line.POLL):
+            if queue and line is not Line.POLL:
                 return queue.popleft()
         return None
 

@@ -89,10 +89,10 @@ BrokerCall: TypeAlias = Place | Inquiry
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """An order wants a turn to be placed."""
+    """An order wants a turn to be placed; older orders have theirs first."""
 
     order: Ref
-    client_order_id: ClientOrderId
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,12 +271,17 @@ class Unsubscribe:
 
 
 class Handoff:
-    """Carries a freshly written order to its actor's first life; later lives load the journal."""
+    """Carries a freshly written order to its actor's first life; later lives load the journal.
 
-    __slots__ = ("_order",)
+    Attributes:
+        is_wanted: A turn was asked for already, so that orders go out as their signals came.
+    """
 
-    def __init__(self, order: Order | None = None) -> None:
+    __slots__ = ("_order", "is_wanted")
+
+    def __init__(self, order: Order | None = None, *, is_wanted: bool = False) -> None:
         self._order = order
+        self.is_wanted = is_wanted
 
     def take(self) -> Order | None:
         """Return the order once, then None."""

@@ -25,8 +25,8 @@ from actors.messages import (
     Turn,
 )
 from actors.steps import CANCEL_BACKOFF_S, OrderSteps, Wait
-from domain.broker import OrderRequest
-from domain.events import CancelRequested, OrderEvent, Overdue, SubmitStarted
+from domain.broker import CancelAck, OrderRequest
+from domain.events import Cancelled, CancelRequested, OrderEvent, Overdue, SubmitStarted
 from domain.lifecycle import Step, reports_in
 from domain.order import Order
 
@@ -151,7 +151,12 @@ class OrderActor(OrderSteps):
             self.cancel_timer(Wait.CANCELLED)
         self._cancel_after_s = self.system.monotonic() + CANCEL_BACKOFF_S * number
         ended = self._answers.to_cancel(outcome, number)
-        self.record(self.bounded(ended))
+        events: list[OrderEvent] = [self.bounded(ended)]
+        order, ack = self.state, outcome.value
+        if isinstance(ack, CancelAck) and ack.is_done and order.cancel is not None:
+            # Fills that crossed it come with the poll, and are booked all the same.
+            events.append(Cancelled(reason=order.cancel.reason, at=self.system.now()))
+        self.record(*events)
         self._tools.to.tracker(Nudge())
 
     def _on_timer(self, wait: Wait) -> None:

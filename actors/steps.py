@@ -97,7 +97,11 @@ class OrderSteps(MachineActor[Order]):
 
     def initial(self) -> Order | None:
         """Return the order that was handed over, in the first life only."""
-        return self._handoff.take()
+        order = self._handoff.take()
+        if order is not None and self._handoff.is_wanted:
+            self._wants_turn = True
+            self.wait(WANT_AGAIN_S, Wait.TURN)
+        return order
 
     def query(self) -> Query:
         """Ask for the order's own stream."""
@@ -190,7 +194,7 @@ class OrderSteps(MachineActor[Order]):
         if self._wants_turn:
             return
         self._wants_turn = True
-        self._tools.to.broker(Want(self.ref, self._id))
+        self._tools.to.broker(Want(self.ref, order.created_at))
         self.wait(min(WANT_AGAIN_S, until_deadline_s), Wait.TURN)
 
     def _proceed_to_find_out(self, step: Step) -> None:

@@ -124,10 +124,12 @@ class TrackerActor(Actor):
             self.after(NUDGE_S, "poll", "poll")
 
     def _poll(self) -> None:
-        self._nudged = False
+        is_nudged, self._nudged = self._nudged, False
         if self._asking is not None:
+            # What was asked before the nudge may not show what it is about.
+            self._nudged = is_nudged
             return
-        if not self._followed and self._told_until is not None:
+        if not self._followed and not is_nudged and self._told_until is not None:
             return
         self._asked_at = self.system.now()
         self._ask(ListOrders(self._since()))
@@ -192,12 +194,12 @@ class TrackerActor(Actor):
             self._schedule()
 
     def _schedule(self) -> None:
-        if not self._followed and self._told_until is not None:
-            return
-        is_active = self.system.monotonic() < self._active_until_s
-        wait_s = self._settings.poll_active_s if is_active else self._settings.poll_idle_s
-        self._nudged = False
-        self.after(wait_s, "poll", "poll")
+        if self._nudged:
+            self.after(NUDGE_S, "poll", "poll")
+        elif self._followed or self._told_until is None:
+            is_active = self.system.monotonic() < self._active_until_s
+            wait_s = self._settings.poll_active_s if is_active else self._settings.poll_idle_s
+            self.after(wait_s, "poll", "poll")
 
     def _is_news(self, order: BrokerOrder) -> bool:
         """An order that has ended is told again until its actor has believed it."""

@@ -73,7 +73,7 @@ def parse_signal(raw: Mapping[str, object] | Signal) -> Signal:
     return Signal(
         signal_id=SignalId(_id_text("signal_id", values["signal_id"])),
         account_id=AccountId(_id_text("account_id", values["account_id"])),
-        symbol=Symbol(_symbol_text(values["symbol"])),
+        symbol=parse_symbol(values["symbol"]),
         side=_member("side", values["side"], Side),
         order_qty=parse_decimal("order_qty", values["order_qty"]),
         order_type=_member("order_type", values["order_type"], OrderType),
@@ -97,6 +97,19 @@ def parse_cancel(raw: Mapping[str, object] | Cancel) -> Cancel:
         reason=_free_text("reason", values["reason"]),
         requested_by=_free_text("requested_by", values["requested_by"]),
     )
+
+
+def parse_symbol(value: object) -> Symbol:
+    """Return a symbol from outside.
+
+    Raises:
+        InvalidInputError: Not the text of a symbol.
+    """
+    is_short = isinstance(value, str) and 0 < len(value) <= LONGEST_SYMBOL
+    if isinstance(value, str) and is_short and _SYMBOL_CHARACTERS.issuperset(value):
+        return Symbol(value)
+    problem = f"give 1 to {LONGEST_SYMBOL} of letters, digits, dot, hyphen, underscore and slash"
+    raise InvalidInputError(field="symbol", problem=problem)
 
 
 def admit(
@@ -194,14 +207,6 @@ def _id_text(field: str, value: object, shortest: int = 1) -> str:
             return value
     problem = f"give {shortest} to {LONGEST_ID} printable ASCII characters, no blank at either end"
     raise InvalidInputError(field, problem)
-
-
-def _symbol_text(value: object) -> str:
-    is_short = isinstance(value, str) and 0 < len(value) <= LONGEST_SYMBOL
-    if isinstance(value, str) and is_short and _SYMBOL_CHARACTERS.issuperset(value):
-        return value
-    problem = f"give 1 to {LONGEST_SYMBOL} of letters, digits, dot, hyphen, underscore and slash"
-    raise InvalidInputError(field="symbol", problem=problem)
 
 
 def _free_text(field: str, value: object) -> str:

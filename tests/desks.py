@@ -1,6 +1,8 @@
 """A whole engine on the paper broker, the same for tests on virtual and on real time."""
 
+from collections import Counter
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -8,7 +10,7 @@ from pathlib import Path
 from threading import Event
 
 from actors.engine import Engine, Ports
-from actors.runtime import Faults, LiveSystem, SimulatedSystem
+from actors.runtime import Faults, Killed, LiveSystem, SimulatedSystem
 from domain.order import Order, evolve
 from domain.session import ALWAYS_OPEN
 from domain.settings import Settings
@@ -61,6 +63,9 @@ class Desk:
     paper: PaperSettings = field(default_factory=lambda: PaperSettings(latency_s=(0.01, 0.01)))
     engine: Engine | None = None
     records: list = field(default_factory=list)
+    folded: dict = field(default_factory=dict)
+    streams: dict = field(default_factory=dict)
+    applied: Counter = field(default_factory=Counter)
 
     @property
     def path(self):
@@ -100,21 +105,25 @@ class Desk:
         self.until(future.done)
         return future.result(timeout=0)
 
+    def note(self, record):
+        """Take a record of the journal, as a subscriber."""
+        self.records.append(record)
+        if record.stream.startswith("order/"):
+            if record.kind == "OrderCreated":
+                self.streams[record.event.signal.signal_id] = record.stream
+            before = self.folded.get(record.stream)
+            self.folded[record.stream] = evolve(before, record.event)
+        elif record.kind == "PositionChanged":
+            self.applied[record.event.client_order_id] += record.event.last_qty
+
     def order(self, signal_id="s-1") -> Order | None:
-        """Fold the order of a signal from the journal, as far as the subscriber has seen it."""
-        order = None
-        for record in self.of(signal_id):
-            order = evolve(order, record.event)
-        return order
+        """Return the order of a signal, as far as the subscriber has seen it."""
+        return self.folded.get(self.streams.get(signal_id))
 
     def of(self, signal_id="s-1"):
         """Return the records of one signal's order."""
-        streams = {
-            record.stream
-            for record in self.records
-            if record.kind == "OrderCreated" and record.event.signal.signal_id == signal_id
-        }
-        return [record for record in self.records if record.stream in streams]
+        stream = self.streams.get(signal_id)
+        return [record for record in self.records if record.stream == stream]
 
     def topics(self, signal_id="s-1"):
         return [topic for record in self.of(signal_id) for topic in record.topics]
@@ -135,9 +144,7 @@ class Desk:
         order = self.order(signal_id)
         if order is None or not order.is_closed:
             return False
-        applied = [r.event for r in self.records if r.kind == "PositionChanged"]
-        mine = sum(e.last_qty for e in applied if e.client_order_id == order.client_order_id)
-        return mine == order.cum_qty
+        return self.applied[order.client_order_id] == order.cum_qty
 
     def ledger(self):
         return self.gateway.broker.ledger(self.settings.account_id)
@@ -169,19 +176,16 @@ class Desk:
         assert ours == theirs, "I4: fills"
 
     def orders(self):
-        folded = {}
-        for record in self.records:
-            if record.stream.startswith("order/"):
-                folded[record.stream] = evolve(folded.get(record.stream), record.event)
-        return tuple(folded.values())
+        return tuple(self.folded.values())
 
     def crash(self, name):
         """Tell an actor something that it cannot handle: it crashes, twice, and goes on."""
         self.engine.actor(name).tell(object())
 
     def listen(self):
-        self.records.clear()
-        self.engine.subscribe(self.records.append, name="desk")
+        for seen in (self.records, self.folded, self.streams, self.applied):
+            seen.clear()
+        self.engine.subscribe(self.note, name="desk")
 
 
 class SimulatedDesk(Desk):
@@ -191,9 +195,7 @@ class SimulatedDesk(Desk):
     shuffle = True
 
     def start(self, at=START, faults=None, rates: Faults | None = None):
-        self.system = SimulatedSystem(
-            start=at, seed=self.seed, shuffle=self.shuffle, faults=rates
-        )
+        self.system = SimulatedSystem(start=at, seed=self.seed, shuffle=self.shuffle, faults=rates)
         self.clock = self.system
         self.store = open_store(self.path, account_id=self.settings.account_id, clock=self.clock)
         self.gateway = self.open_gateway(self.system, self.system, faults or self.faults)
@@ -213,7 +215,8 @@ class SimulatedDesk(Desk):
 
     def kill(self):
         """As kill -9: what is not committed is gone, and so is everything in memory."""
-        self.system.kill()
+        with suppress(Killed):
+            self.system.kill()
         self.store.close()
         self.gateway.close()
         return self.system.now()
@@ -260,5 +263,3 @@ class LiveDesk(Desk):
 def with_settings(desk, **changes):
     desk.settings = replace(desk.settings, **changes)
     return desk
-
-

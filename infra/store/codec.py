@@ -89,8 +89,9 @@ def _time_paths(kind: type, prefix: str = "") -> Iterator[str]:
 def utc_text(at: datetime) -> str:
     """Return a time as the store writes it: UTC, microseconds always, so that text sorts."""
     assert at.tzinfo is not None, f"a time without a zone: {at}"
-    utc = at if at.tzinfo is UTC else at.astimezone(UTC)
-    return utc.isoformat(timespec="microseconds")[:-6] + "Z"
+    # datetime.isoformat() takes three times as long, and there are several in every row.
+    text = _ENCODER.encode(at if at.tzinfo is UTC else at.astimezone(UTC))[1:-2].decode()
+    return f"{text}Z" if at.microsecond else f"{text}.000000Z"
 
 
 def utc_time(text: str) -> datetime:

@@ -9,15 +9,16 @@ from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from domain.errors import NotSentError
+from infra.store.dialect import compiled
 from infra.store.tables import META
 
 HALT_FILE: Final = "HALT"
 
-_EPOCH: Final = select(META.c.value).where(META.c.key == "epoch")
+_EPOCH: Final = compiled(select(META.c.value).where(META.c.key == "epoch"))
 
 
 class StoreGuard:
-    """domain.ports.Guard on the store; for any thread."""
+    """domain.ports.Guard on the store; for any thread. ``engine`` begins no transactions."""
 
     def __init__(self, *, engine: Engine, path: Path, epoch: int) -> None:
         self._engine = engine
@@ -63,5 +64,4 @@ class StoreGuard:
         with self._lock:
             if self._connection is None:
                 self._connection = self._engine.connect()
-            with self._connection.begin():
-                return int(self._connection.execute(_EPOCH).scalar_one())
+            return int(self._connection.exec_driver_sql(_EPOCH).scalar_one())

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select
 
 from domain.errors import InvalidInputError, StoreError
 from domain.ids import client_order_id
@@ -103,7 +103,7 @@ class Reader:
         if symbol is not None:
             chosen = chosen.where(ORDERS.c.symbol == symbol)
         with self.snapshot() as connection:
-            rows = connection.execute(chosen).all()
+            rows = connection.execute(chosen).mappings().all()
         return tuple(_order_view(row) for row in reversed(rows))
 
     def find_order(self, key: str) -> OrderView:
@@ -116,14 +116,14 @@ class Reader:
             account_id = AccountId(self.meta()["account_id"])
             of_signal = client_order_id(account_id, SignalId(key))
             is_it = ORDERS.c.client_order_id.in_((key, of_signal))
-            rows = connection.execute(select(ORDERS).where(is_it)).all()
+            rows = connection.execute(select(ORDERS).where(is_it)).mappings().all()
             if not rows and key:
                 begins = ORDERS.c.client_order_id.startswith(key, autoescape=True)
-                rows = connection.execute(select(ORDERS).where(begins).limit(5)).all()
+                rows = connection.execute(select(ORDERS).where(begins).limit(5)).mappings().all()
         if not rows:
             raise InvalidInputError(field="order", problem="no order has that id or signal id")
         if len(rows) > 1:
-            some = ", ".join(row.client_order_id for row in rows)
+            some = ", ".join(row["client_order_id"] for row in rows)
             raise InvalidInputError(field="order", problem=f"several begin like that: {some}")
         return _order_view(rows[0])
 
@@ -179,10 +179,11 @@ class Reader:
                 yield JournalLine(**row)
 
 
-def _order_view(row: Row[Any]) -> OrderView:
-    values = dict(row._mapping)  # noqa: SLF001 Public in spite of its name.
-    values["side"] = Side(row.side)
-    values["order_type"] = OrderType(row.order_type)
-    values["time_in_force"] = TimeInForce(row.time_in_force)
-    values["status"] = OrderStatus(row.status)
-    return OrderView(**values)
+def _order_view(row: Mapping[str, Any]) -> OrderView:
+    words = {
+        "side": Side(row["side"]),
+        "order_type": OrderType(row["order_type"]),
+        "time_in_force": TimeInForce(row["time_in_force"]),
+        "status": OrderStatus(row["status"]),
+    }
+    return OrderView(**{**row, **words})

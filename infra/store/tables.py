@@ -33,7 +33,7 @@ class Exact(TypeDecorator[Decimal]):
         """Return what is written."""
         return str(value) if value is not None and dialect.name == "sqlite" else value
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:  # noqa: ARG002 SQLAlchemy's signature.
+    def process_result_value(self, value: Any, _dialect: Dialect) -> Decimal | None:
         """Return what is read."""
         return None if value is None else Decimal(value)
 
@@ -44,11 +44,11 @@ class UtcTime(TypeDecorator[datetime]):
     impl = Text
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:  # noqa: ARG002 SQLAlchemy's signature.
+    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> Any:
         """Return what is written."""
         return None if value is None else utc_text(value)
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002 SQLAlchemy's signature.
+    def process_result_value(self, value: Any, _dialect: Dialect) -> datetime | None:
         """Return what is read."""
         return None if value is None else utc_time(value)
 

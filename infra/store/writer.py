@@ -8,6 +8,7 @@ remembered stream versions are forgotten.
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -19,7 +20,7 @@ from domain.journal import Append, AppendFailed, Committed, Loaded
 from domain.ports import Clock
 from infra.store.chain import GENESIS, row_hash
 from infra.store.codec import utc_text
-from infra.store.dialect import Bulk
+from infra.store.dialect import PLACE, Bulk, compiled
 from infra.store.projections import Projections
 from infra.store.queries import answer
 from infra.store.requests import AppendRequest, Request
@@ -28,9 +29,15 @@ from infra.store.tables import JOURNAL, META
 Reply: TypeAlias = Committed | AppendFailed | Loaded
 
 REMEMBERED_STREAMS: Final = 50_000
-_STREAMS_A_QUERY: Final = 500
-_EPOCH: Final = select(META.c.value).where(META.c.key == "epoch")
-_HEAD: Final = select(JOURNAL.c.seq, JOURNAL.c.hash).order_by(JOURNAL.c.seq.desc()).limit(1)
+_FEW_STREAMS: Final = 10
+_MANY_STREAMS: Final = 500
+_LAST: Final = select(func.max(JOURNAL.c.seq)).scalar_subquery()
+_EPOCH_AND_HEAD: Final = compiled(
+    select(META.c.value, JOURNAL.c.seq, JOURNAL.c.hash)
+    .select_from(META)
+    .outerjoin(JOURNAL, JOURNAL.c.seq == _LAST)
+    .where(META.c.key == "epoch")
+)
 _INSERT: Final = Bulk(JOURNAL)
 
 
@@ -122,23 +129,22 @@ class Writer:
         return replies
 
     def _begin(self, connection: Connection, requests: Sequence[Request]) -> _Work:
-        epoch = int(connection.execute(_EPOCH).scalar_one())
+        found, seq, digest = connection.exec_driver_sql(_EPOCH_AND_HEAD).one()
+        epoch = int(found)
         if epoch != self._epoch:
             msg = (
                 f"Another engine has taken over {self._path} (epoch {epoch}, this one is "
                 f"{self._epoch}); this one writes and sends nothing more."
             )
             raise FencedError(msg)
-        head = connection.execute(_HEAD).one_or_none()
-        seq, digest = (head.seq, head.hash) if head else (0, GENESIS)
-        if seq != self.seq:
+        if (seq or 0) != self.seq:
             self._versions.clear()
         appends = [r.batch for r in requests if isinstance(r, AppendRequest)]
         return _Work(
             connection=connection,
             recorded_at=utc_text(self._clock.now()),
-            seq=seq,
-            hash=digest,
+            seq=seq or 0,
+            hash=digest or GENESIS,
             versions=self._versions_of(connection, {append.stream for append in appends}),
             rejected=set(self._rejected),
         )
@@ -146,14 +152,13 @@ class Writer:
     def _versions_of(self, connection: Connection, streams: set[str]) -> dict[str, int]:
         versions = {stream: self._versions.get(stream, -1) for stream in streams}
         unknown = sorted(stream for stream, version in versions.items() if version < 0)
-        for start in range(0, len(unknown), _STREAMS_A_QUERY):
-            chunk = unknown[start : start + _STREAMS_A_QUERY]
-            found = connection.execute(
-                select(JOURNAL.c.stream, func.max(JOURNAL.c.stream_seq))
-                .where(JOURNAL.c.stream.in_(chunk))
-                .group_by(JOURNAL.c.stream)
-            )
+        size = _FEW_STREAMS if len(unknown) <= _FEW_STREAMS else _MANY_STREAMS
+        for start in range(0, len(unknown), size):
+            chunk = unknown[start : start + size]
             versions.update(dict.fromkeys(chunk, 0))
+            # The last name again and again, so that there are only two statements to compile.
+            names = (*chunk, *chunk[-1:] * (size - len(chunk)))
+            found = connection.exec_driver_sql(_versions_sql(size), names)
             versions.update((stream, version) for stream, version in found)
         return versions
 
@@ -191,6 +196,14 @@ class Writer:
             self._versions.move_to_end(stream)
         while len(self._versions) > REMEMBERED_STREAMS:
             self._versions.popitem(last=False)
+
+
+@cache
+def _versions_sql(count: int) -> str:
+    """The versions of ``count`` streams; those that hold nothing are left out."""
+    stream = JOURNAL.c.stream
+    chosen = select(stream, func.max(JOURNAL.c.stream_seq)).where(stream.in_([PLACE] * count))
+    return compiled(chosen.group_by(stream))
 
 
 def _plan(work: _Work, run: Iterable[AppendRequest]) -> _Plan:

@@ -14,10 +14,11 @@ from sqlalchemy.pool import NullPool
 
 from domain.errors import StoreError
 from domain.journal import AppendFailed, Committed, LoadOpenOrders, LoadRecords, LoadStream
+from infra.store import journal as journal_module
 from infra.store import writer
 from infra.store.audit import verify
 from infra.store.dialect import writer_engine
-from infra.store.journal import REQUESTS_A_COMMIT, SqlJournal
+from infra.store.journal import SqlJournal
 from infra.store.reading import open_reader
 from tests.fakes_time import ManualClock
 from tests.unit.domain.orders import B1, a_signal, accepted, filled, started
@@ -62,14 +63,15 @@ def test_loads_between_appends_need_no_transaction_of_their_own(store):
     assert replies[-1].answer == ()
 
 
-def test_a_long_queue_is_cut_into_transactions(store):
+def test_a_long_queue_is_cut_into_transactions(store, monkeypatch):
+    monkeypatch.setattr(journal_module, "REQUESTS_A_COMMIT", 3)
     commits, replies = [], []
     journal = counting_commits(store, commits)
     commits.clear()
-    for _ in range(REQUESTS_A_COMMIT + 1):
+    for _ in range(4):
         journal.load(LoadStream("none"), replies.append)
 
-    assert journal.drain() == REQUESTS_A_COMMIT + 1
+    assert journal.drain() == 4
     assert len(commits) == 2
     assert journal.depth == 0
 

@@ -20,8 +20,8 @@ ATTACKS = (
     "DELETE FROM journal",
     "INSERT OR REPLACE INTO journal SELECT * FROM journal WHERE seq = 2",
     "REPLACE INTO journal SELECT * FROM journal WHERE seq = 2",
-    "INSERT INTO journal SELECT 99, 'x', 1, kind, topics, data, recorded_at, "
-    "prev_hash, hash FROM journal LIMIT 1",
+    """INSERT INTO journal SELECT 99, 'x', 1, kind, topics, data, recorded_at, prev_hash, hash
+    FROM journal LIMIT 1""",
     "INSERT INTO journal SELECT * FROM journal WHERE seq = 2 ON CONFLICT DO UPDATE SET data = '{}'",
 )
 

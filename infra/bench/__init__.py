@@ -1,0 +1,1 @@
+"""Measures this machine and, beside its limits, what an engine reaches on it."""

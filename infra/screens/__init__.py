@@ -1,0 +1,1 @@
+"""What a person looks at: screens fed by the journal, which they never hold up."""

@@ -1,0 +1,290 @@
+"""The blotter on a terminal: orders, positions and the tape, redrawn as the journal grows.
+
+``draw`` makes a picture of one frame and touches nothing; ``LiveBlotter`` shows frames. Amounts
+carry a sign and no colour: red is a gain in Seoul.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from decimal import Decimal
+from types import TracebackType
+from typing import Final, Self
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.layout import Layout
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from domain.money import exact
+from domain.ports import Clock
+from domain.session import Session
+from domain.terms import ZERO, AccountId, OrderStatus
+from infra.screens.feed import Feed
+from infra.screens.model import BlotterModel, Marks, OrderRow, PositionRow, TapeLine
+from infra.screens.words import number, signed
+
+REFRESHES_PER_S: Final = 8
+
+_HEAD_LINES: Final = 3
+_BOTTOM_LINES: Final = 12
+_BORDER_LINES: Final = 2
+_SMALLEST_ORDER_PART: Final = 8
+_BAR_CELLS: Final = 5
+_WIDE: Final = 112
+_NOTE_LINES: Final = 2
+_NO_VALUE: Final = "-"
+
+_STYLES: Final[Mapping[OrderStatus, str]] = {
+    OrderStatus.PENDING: "yellow",
+    OrderStatus.SUBMITTED: "cyan",
+    OrderStatus.IN_DOUBT: "black on yellow",
+    OrderStatus.PARTIAL: "bold cyan",
+    OrderStatus.FILLED: "green",
+    OrderStatus.CANCELLED: "dim",
+    OrderStatus.EXPIRED: "dim",
+    OrderStatus.REJECTED: "red",
+    OrderStatus.FAILED: "bold red",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heading:
+    """What stays the same while a blotter is on."""
+
+    account_id: AccountId
+    broker: str
+    session: Session
+    is_live: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """All that one picture shows.
+
+    Attributes:
+        caption: A line about what is going on; may be empty.
+        rows: Newest first; as many are drawn as fit.
+    """
+
+    heading: Heading
+    at: datetime
+    caption: str
+    day_net: Decimal
+    counts: Mapping[OrderStatus, int]
+    rows: Sequence[OrderRow]
+    positions: Sequence[PositionRow]
+    tape: Sequence[TapeLine]
+
+
+def frame_of(
+    model: BlotterModel, heading: Heading, *, at: datetime, marks: Marks, caption: str = ""
+) -> Frame:
+    """Return the picture's content, from a model that nobody changes meanwhile."""
+    return Frame(
+        heading=heading,
+        at=at,
+        caption=caption,
+        day_net=model.day_net(heading.session.trade_date(at)),
+        counts=model.counts(),
+        rows=model.rows(100),
+        positions=model.positions(marks),
+        tape=model.tape(_BOTTOM_LINES),
+    )
+
+
+def draw(frame: Frame, console: Console) -> RenderableType:
+    """Return the picture of a frame, as large as the console."""
+    width, height = console.size
+    below = _BOTTOM_LINES if height >= _HEAD_LINES + _SMALLEST_ORDER_PART + _BOTTOM_LINES else 0
+    layout = Layout()
+    orders = _draw_orders(frame, console, height - _HEAD_LINES - below)
+    parts = [Layout(_draw_heading(frame), size=_HEAD_LINES), Layout(orders)]
+    if below:
+        positions, tape = Layout(_draw_positions(frame), size=_positions_width(width)), Layout()
+        tape.update(_draw_tape(frame, below - _BORDER_LINES))
+        bottom = Layout(size=below)
+        bottom.split_row(positions, tape)
+        parts.append(bottom)
+    layout.split_column(*parts)
+    return layout
+
+
+class LiveBlotter:
+    """Shows a feed on the terminal, from entering until leaving."""
+
+    def __init__(
+        self, feed: Feed, heading: Heading, *, clock: Clock, marks: Marks, console: Console
+    ) -> None:
+        self.caption = ""
+        self._feed = feed
+        self._heading = heading
+        self._clock = clock
+        self._marks = marks
+        self._console = console
+        # On the terminal's second screen: what was there before comes back at the end.
+        self._live = Live(
+            get_renderable=self._picture,
+            console=console,
+            screen=True,
+            refresh_per_second=REFRESHES_PER_S,
+        )
+
+    def __enter__(self) -> Self:
+        self._live.start(refresh=True)
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+
+    def _picture(self) -> RenderableType:
+        at, caption = self._clock.now(), self.caption
+        frame = self._feed.read(
+            lambda model: frame_of(model, self._heading, at=at, marks=self._marks, caption=caption)
+        )
+        return draw(frame, self._console)
+
+
+def tape_text(line: TapeLine, zone: tzinfo) -> str:
+    """Return a line of the tape as plain text: time, order, its status, what happened."""
+    status = "" if line.status is None else line.status.value
+    about = f"{line.subject}: " if line.subject else ""
+    return f"{line.at.astimezone(zone):%H:%M:%S}  {status:<9}  {about}{line.text}"
+
+
+def _draw_heading(frame: Frame) -> RenderableType:
+    heading = frame.heading
+    badge = (
+        Text(" LIVE ", "bold white on red")
+        if heading.is_live
+        else Text(" PAPER ", "bold black on bright_yellow")
+    )
+    zone = heading.session.tz
+    with exact():
+        unrealized = sum((row.unrealized or ZERO for row in frame.positions), ZERO)
+    working = sum(n for status, n in frame.counts.items() if not status.is_terminal)
+    facts = (
+        f"account {heading.account_id}",
+        f"{frame.at.astimezone(zone):%H:%M:%S} {zone.tzname(frame.at)}",
+        f"day P&L {signed(frame.day_net)} after fees",
+        f"open P&L {signed(unrealized)}",
+        f"orders {sum(frame.counts.values()):,}, working {working:,}",
+    )
+    title = Text.assemble(badge, ("  Oncefill  ", "bold"), "   ".join(facts))
+    title.no_wrap, title.overflow = True, "ellipsis"
+    caption = Text(frame.caption, "bold cyan", no_wrap=True, overflow="ellipsis")
+    return Group(title, caption)
+
+
+def _draw_orders(frame: Frame, console: Console, lines: int) -> RenderableType:
+    width = console.width
+    table, note_width = _order_table(width)
+    room = lines - 2  # The titles and the line under them.
+    shown = 0
+    for row in frame.rows:
+        note = Text(row.note).wrap(console, note_width)
+        room -= max(1, min(len(note), _NOTE_LINES))
+        if room < 0:
+            break
+        kept = Text("\n").join(note[:_NOTE_LINES])
+        table.add_row(*_cells(row, kept, frame.heading.session.tz, is_wide=width >= _WIDE))
+        shown += 1
+    if not shown:
+        return Group(table, Text("no orders yet", "dim"))
+    return table
+
+
+def _order_table(width: int) -> tuple[Table, int]:
+    """Return an empty table, and the width that its last column has."""
+    is_wide = width >= _WIDE
+    columns: list[tuple[str, int, bool]] = [
+        ("time", 8, False),
+        ("symbol", 17 if is_wide else 6, False),
+        ("side", 4, False),
+        ("type", 13, False),
+        ("qty", 5, True),
+        ("filled", 5, True),
+    ]
+    if is_wide:
+        columns += [("", _BAR_CELLS, False), ("avg px", 10, True)]
+    columns.append(("status", 9, False))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for title, wide, is_number in columns:
+        table.add_column(title, width=wide, justify="right" if is_number else "left", no_wrap=True)
+    note_width = max(10, width - sum(wide + 1 for _, wide, _ in columns) - 1)
+    table.add_column("why, what next", width=note_width)
+    return table, note_width
+
+
+def _cells(row: OrderRow, note: Text, zone: tzinfo, *, is_wide: bool) -> list[Text]:
+    style = "dim" if row.status in (OrderStatus.CANCELLED, OrderStatus.EXPIRED) else ""
+    is_working = not row.status.is_terminal
+    cells = [
+        Text(f"{row.created_at.astimezone(zone):%H:%M:%S}", style),
+        Text(f"{row.symbol} {row.name}".rstrip() if is_wide else row.symbol, style),
+        Text(row.side, style),
+        Text(row.terms, style),
+        Text(number(row.order_qty), style),
+        Text(number(row.cum_qty), style),
+    ]
+    if is_wide:
+        avg_px = _NO_VALUE if row.avg_px is None else number(row.avg_px)
+        cells += [_bar(row), Text(avg_px, style)]
+    note.stylize("bold" if is_working else style or "default")
+    return [*cells, Text(row.status, _STYLES[row.status]), note]
+
+
+def _bar(row: OrderRow) -> Text:
+    """How much of the order is filled; a part is never drawn as nothing, nor as all."""
+    full = int(row.cum_qty * _BAR_CELLS / row.order_qty)
+    if row.cum_qty:
+        full = min(max(full, 1), _BAR_CELLS)
+    if row.cum_qty < row.order_qty:
+        full = min(full, _BAR_CELLS - 1)
+    return Text.assemble(("━" * full, "green"), ("━" * (_BAR_CELLS - full), "bright_black"))
+
+
+def _positions_width(width: int) -> int:
+    return min(64, width // 2)
+
+
+def _draw_positions(frame: Frame) -> RenderableType:
+    table = Table(box=None, pad_edge=False, expand=True, padding=(0, 1, 0, 0))
+    table.add_column("symbol", no_wrap=True, overflow="ellipsis", ratio=1)
+    for title in ("qty", "avg px", "last", "open P&L", "realized"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for row in frame.positions:
+        table.add_row(
+            f"{row.symbol} {row.name}".rstrip(),
+            number(row.qty),
+            *map(_value, (row.avg_px, row.last_px)),
+            *map(_profit, (row.unrealized, row.realized_net)),
+            style="" if row.qty else "dim",
+        )
+    return Panel(table, title="positions", title_align="left", border_style="bright_black")
+
+
+def _draw_tape(frame: Frame, lines: int) -> RenderableType:
+    zone = frame.heading.session.tz
+    tape = Text(no_wrap=True, overflow="ellipsis")
+    for line in frame.tape[-lines:]:
+        tape.append(f"{line.at.astimezone(zone):%H:%M:%S} ", "dim")
+        tape.append(f"{line.subject}: " if line.subject else "")
+        tape.append(f"{line.text}\n", _STYLES[line.status] if line.status else "default")
+    return Panel(tape, title="events", title_align="left", border_style="bright_black")
+
+
+def _value(value: Decimal | None) -> str:
+    return _NO_VALUE if value is None else number(value)
+
+
+def _profit(value: Decimal | None) -> str:
+    return _NO_VALUE if value is None else signed(value)
