@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from actors.machine import ask_journal
 from actors.messages import Subscribe, Unsubscribe, Wake
 from actors.runtime import Actor
 from domain.journal import Loaded, LoadRecords, Record
@@ -44,9 +45,10 @@ class EventBus(Actor):
                 self._subscribers[name] = message
             case Unsubscribe(name=name):
                 self._subscribers.pop(name, None)
-            case Loaded(answer=records):
-                self._is_asking = False
-                self._publish(records)
+            case Loaded(answer=records, life=life):
+                if life == self.life:
+                    self._is_asking = False
+                    self._publish(records)
             case _:
                 msg = f"the event bus cannot handle {type(message).__name__}"
                 raise TypeError(msg)
@@ -58,7 +60,7 @@ class EventBus(Actor):
         after_seq = min(one.after_seq for one in self._subscribers.values())
         if after_seq < self._head or self._head == 0:
             self._is_asking = True
-            self._journal.load(LoadRecords(after_seq, BATCH), self.ref.tell_control)
+            ask_journal(self, self._journal, LoadRecords(after_seq, BATCH))
 
     def _publish(self, records: tuple[Record, ...]) -> None:
         self._head = max(self._head, records[-1].seq if records else 1)
@@ -75,5 +77,6 @@ class EventBus(Actor):
 def _tell(name: str, sink: Callable[[Any], None], record: Record) -> None:
     try:
         sink(record)
-    except Exception as error:  # noqa: BLE001 - a stranger's code; the others must still hear.
-        log.error("subscriber.failed", subscriber=name, seq=record.seq, error=str(error))
+    except Exception:
+        # A stranger's code; the others must still hear.
+        log.exception("subscriber.failed", subscriber=name, seq=record.seq)

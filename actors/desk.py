@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from actors.machine import ask_journal
 from actors.messages import FillSeen, Handoff, Leave, OrderSeen, Rested
 from actors.order import OrderActor
 from actors.runtime import Actor, Ref
@@ -41,7 +42,7 @@ class OrderDesk(Actor):
     def on_start(self) -> None:
         """Start an actor for every order that is open; signals wait until that is done."""
         self.loading()
-        self._tools.journal.load(LoadOpenOrders(), self.ref.tell_control)
+        ask_journal(self, self._tools.journal, LoadOpenOrders())
 
     def on_child_stopped(self, ref: Ref) -> None:
         """Revive, after a while, an order that failed too often; the others left by themselves."""
@@ -54,6 +55,8 @@ class OrderDesk(Actor):
 
     def on_loaded(self, loaded: Loaded) -> None:
         """Take an answer of the journal."""
+        if loaded.life != self.life:
+            return
         match loaded.query:
             case LoadOpenOrders():
                 self._recover(loaded.answer)
@@ -95,7 +98,7 @@ class OrderDesk(Actor):
         news = seen.order if isinstance(seen, OrderSeen) else seen.fill
         query = FindOrder(news.broker_order_id, news.trade_date)
         self._finding.setdefault(query, []).append(seen)
-        self._tools.journal.load(query, self.ref.tell_control)
+        ask_journal(self, self._tools.journal, query)
 
     def _on_found(self, seen: OrderSeen | FillSeen, known: ClientOrderId | None) -> None:
         if known is None:
@@ -135,7 +138,7 @@ class OrderDesk(Actor):
         waiting = self._loads.setdefault(stream, [])
         waiting.append(then)
         if len(waiting) == 1:
-            self._tools.journal.load(LoadStream(stream), self.ref.tell_control)
+            ask_journal(self, self._tools.journal, LoadStream(stream))
 
     def spawn_order(self, order: Order, *, handoff: Handoff | None = None) -> Ref:
         """Return the order's actor; without a ``handoff`` a new one loads the journal itself."""

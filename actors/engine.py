@@ -3,72 +3,25 @@
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
-from dataclasses import dataclass, field
 from threading import Event, Lock, Thread
 from typing import Any
 
 import structlog
 
-from actors.broker import BrokerActor, Door
-from actors.bus import EventBus
-from actors.executor import OrderExecutor, Taken
-from actors.limits import CallSlot, RequestBucket, poll_bucket, request_bucket
-from actors.messages import Drain, Receipt, Subscribe, Told, Unsubscribe, Wake
-from actors.position import PositionActor
-from actors.retry import retry_waits
+from actors.messages import Drain, Receipt, Subscribe, Told, Unsubscribe
 from actors.runtime import ActorSystem, Ref, SimulatedSystem, SystemStats
-from actors.steps import Neighbours, OrderTools
-from actors.tracker import TrackerActor, TrackerNeighbours
+from actors.tree import Lasting, Ports, Tree, grow, lasting
 from domain.errors import EngineStoppedError, OutcomeUnknownError, StoreError
 from domain.events import EngineEvent, EngineStarted, EngineStopped, Quarantined
 from domain.journal import Append, LoadBook, Record
-from domain.ports import BrokerGateway, Guard, Journal, Store
 from domain.settings import Settings
 from domain.signal import Cancel, Signal
+
+__all__ = ["Engine", "Ports"]
 
 log = structlog.get_logger()
 
 Wish = Signal | Cancel | Mapping[str, object]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ports:
-    """What an engine stands on.
-
-    Attributes:
-        system: Makes the actor system; called again when the tree is rebuilt.
-        bucket: The runner's own rate limiter for this app key; None makes one.
-        closing: Called last by ``stop``, for what came with the gateway.
-    """
-
-    store: Store
-    gateway: BrokerGateway
-    system: Callable[[], ActorSystem]
-    bucket: RequestBucket | None = None
-    closing: Callable[[], None] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Tree:
-    """The actors of one build, and the journal they write."""
-
-    system: ActorSystem
-    journal: Journal
-    broker: Ref
-    executor: Ref
-    bus: Ref
-
-
-@dataclass(slots=True, kw_only=True)
-class _Lasting:
-    """What outlives a tree: a call under way, the budget, and who subscribed."""
-
-    slot: CallSlot
-    bucket: RequestBucket
-    polls: RequestBucket
-    subscribers: dict[str, Subscribe] = field(default_factory=dict)
-    asked: set["Future[Receipt]"] = field(default_factory=set)
-    rebuilds: int = 0
 
 
 class Engine:
@@ -85,20 +38,16 @@ class Engine:
         self._ports = ports
         self._version = version
         self._lock = Lock()
+        self._held: list[Told] | None = None  # What was told while a tree is being rebuilt.
         self._is_open = False
-        self._last: _Lasting | None = None
-        self._tree: _Tree | None = None
+        self._last: Lasting | None = None
+        self._tree: Tree | None = None
         self._healer: Thread | None = None
 
     def start(self) -> "Engine":
         """Build the tree; recovery begins at once and signals wait for it."""
         system = self._ports.system()
-        now_s, rate = system.monotonic(), self.settings.rate
-        self._last = _Lasting(
-            slot=CallSlot(),
-            bucket=self._ports.bucket or request_bucket(rate, now_s),
-            polls=poll_bucket(rate, now_s),
-        )
+        self._last = lasting(self.settings, self._ports.bucket, system.monotonic())
         self._build(system)
         self._is_open = True
         return self
@@ -110,7 +59,7 @@ class Engine:
             EngineStoppedError: The engine takes nothing any more.
         """
         self._require_open()
-        self._now().executor.tell(Told(wish))
+        self._tell(Told(wish))
 
     def ask(self, wish: Wish) -> "Future[Receipt]":
         """Tell a signal or a cancel; the future is set when it is durable.
@@ -120,14 +69,14 @@ class Engine:
         """
         self._require_open()
         future: Future[Receipt] = Future()
-        asked = self._lasting().asked
+        asked = self._last_or_fail().asked
         asked.add(future)
 
         def reply(answer: Receipt | Exception) -> None:
             asked.discard(future)
             _resolve(future, answer)
 
-        self._now().executor.tell(Told(wish, reply))
+        self._tell(Told(wish, reply))
         return future
 
     def subscribe(
@@ -150,6 +99,11 @@ class Engine:
     def stats(self) -> SystemStats:
         """Return mailbox depths, restarts, quarantine and dead letters."""
         return self._now().system.stats()
+
+    @property
+    def epoch(self) -> int:
+        """The number of the present tree among all that ever ran on this store."""
+        return self._ports.store.epoch
 
     @property
     def system(self) -> ActorSystem:
@@ -187,13 +141,17 @@ class Engine:
         log.info("engine.stopped", reason=reason, late=len(late))
         return late
 
+    def _tell(self, told: Told) -> None:
+        with self._lock:
+            if self._held is None:
+                self._now().executor.tell(told)
+            else:
+                self._held.append(told)
+
     def _build(self, system: ActorSystem) -> None:
-        journal, guard = self._ports.store.journal(), self._ports.store.guard()
         system.on_fatal = self._on_fatal
         system.on_quarantine = self._on_quarantine
-        system.drive(journal)
-        last = self._lasting()
-        self._tree = tree = self._spawn(system, journal, guard, last)
+        self._tree = tree = grow(self.settings, self._ports, system, self._last_or_fail())
         started = EngineStarted(
             epoch=self._ports.store.epoch, version=self._version, at=system.now()
         )
@@ -203,47 +161,6 @@ class Engine:
             account_id=self.settings.account_id,
             broker=self._ports.gateway.capabilities.name,
             epoch=self._ports.store.epoch,
-        )
-
-    def _spawn(self, system: ActorSystem, journal: Journal, guard: Guard, last: _Lasting) -> _Tree:
-        settings = self.settings
-        refs: dict[str, Ref] = {}
-
-        def to(name: str) -> Callable[[Any], None]:
-            return lambda message: refs[name].tell(message)
-
-        door = Door(
-            gateway=self._ports.gateway,
-            guard=guard,
-            bucket=last.bucket,
-            polls=last.polls,
-            slot=last.slot,
-            fatal=system.fatal,
-        )
-        tools = OrderTools(
-            journal=journal,
-            settings=settings,
-            next_wait=retry_waits(settings.retry_waits_s),
-            to=Neighbours(broker=to("broker"), tracker=to("tracker"), executor=to("executor")),
-        )
-        watched = TrackerNeighbours(
-            broker=to("broker"), executor=to("executor"), position=to("position")
-        )
-        refs["broker"] = system.spawn(BrokerActor, door, settings, name="broker")
-        refs["position"] = system.spawn(
-            PositionActor, settings.account_id, journal, name="position"
-        )
-        refs["bus"] = system.spawn(EventBus, journal, last.subscribers, name="bus")
-        refs["executor"] = system.spawn(OrderExecutor, tools, Taken(), name="executor")
-        refs["tracker"] = system.spawn(TrackerActor, settings, watched, name="tracker")
-        journal.watch(lambda seq: _wake(refs, seq))
-        self._ports.gateway.subscribe(refs["tracker"].tell)
-        return _Tree(
-            system=system,
-            journal=journal,
-            broker=refs["broker"],
-            executor=refs["executor"],
-            bus=refs["bus"],
         )
 
     def _on_quarantine(self, actor: str, message: Any, error: BaseException) -> None:
@@ -256,7 +173,7 @@ class Engine:
 
     def _on_fatal(self, error: BaseException) -> None:
         """Begin again with a new tree, unless the ground itself is gone."""
-        last = self._lasting()
+        last = self._last_or_fail()
         is_lost = isinstance(error, StoreError | OutcomeUnknownError)
         is_lost = is_lost or isinstance(self._now().system, SimulatedSystem)
         if is_lost or last.rebuilds >= self.settings.max_tree_rebuilds or not self._is_open:
@@ -264,19 +181,25 @@ class Engine:
             return
         last.rebuilds += 1
         log.error("engine.rebuilding", error=str(error), rebuild=last.rebuilds)
+        with self._lock:
+            self._held = []
         # The runtime must not be stopped from within itself.
         self._healer = Thread(target=self._rebuild, args=(error,), name="rebuild", daemon=True)
         self._healer.start()
 
     def _rebuild(self, error: BaseException) -> None:
+        try:
+            self._now().system.stop(self.settings.stop_timeout_s)
+            self._fail_asked("the engine is being rebuilt; tell the signal again")
+            self._build(self._ports.system())
+        except Exception as failure:
+            log.exception("engine.rebuild_failed", after=str(error))
+            self._fail(failure)
+            return
         with self._lock:
-            try:
-                self._now().system.stop(self.settings.stop_timeout_s)
-                self._fail_asked("the engine is being rebuilt; tell the signal again")
-                self._build(self._ports.system())
-            except Exception as failure:  # noqa: BLE001 - a thread's root.
-                log.error("engine.rebuild_failed", error=str(failure), after=str(error))
-                self._fail(failure)
+            held, self._held = self._held or [], None
+            for told in held:
+                self._now().executor.tell(told)
 
     def _fail(self, error: BaseException) -> None:
         self.error = error
@@ -286,16 +209,16 @@ class Engine:
         self.failed.set()
 
     def _fail_asked(self, reason: str) -> None:
-        asked = self._lasting().asked
+        asked = self._last_or_fail().asked
         for future in tuple(asked):
             _resolve(future, EngineStoppedError(reason))
         asked.clear()
 
-    def _append(self, tree: _Tree, event: EngineEvent, topic: str) -> None:
+    def _append(self, tree: Tree, event: EngineEvent, topic: str) -> None:
         batch = Append(stream="engine", version=None, events=(event,), topics=((topic,),))
         tree.journal.append(batch, _ignore)
 
-    def _journal_now(self, tree: _Tree, event: EngineEvent) -> None:
+    def _journal_now(self, tree: Tree, event: EngineEvent) -> None:
         self._append(tree, event, "engine.stopped")
         durable = Event()
         tree.journal.load(LoadBook(), lambda _: durable.set())
@@ -314,21 +237,15 @@ class Engine:
             msg = f"the engine takes no signals; it has stopped{why}"
             raise EngineStoppedError(msg)
 
-    def _now(self) -> _Tree:
+    def _now(self) -> Tree:
         if self._tree is None:
             msg = "the engine is not running; call start() first"
             raise EngineStoppedError(msg)
         return self._tree
 
-    def _lasting(self) -> _Lasting:
+    def _last_or_fail(self) -> Lasting:
         assert self._last is not None, "start() makes it"
         return self._last
-
-
-def _wake(refs: Mapping[str, Ref], seq: int) -> None:
-    message = Wake(seq)
-    refs["position"].tell(message)
-    refs["bus"].tell(message)
 
 
 def _resolve(future: "Future[Receipt]", answer: Receipt | Exception) -> None:

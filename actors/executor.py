@@ -6,9 +6,11 @@ that comes from outside about an order goes through here, also when its actor ha
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from actors.desk import ORDER, OrderDesk
+from actors.machine import ask_journal
 from actors.messages import (
     Answer,
     CancelOrder,
@@ -104,7 +106,7 @@ class OrderExecutor(OrderDesk):
             case Left() | Rested() | Answer():
                 self._on_order(message)
             case "revive":
-                self._tools.journal.load(LoadOpenOrders(), self.ref.tell_control)
+                ask_journal(self, self._tools.journal, LoadOpenOrders())
             case _:
                 msg = f"the order executor cannot handle {type(message).__name__}"
                 raise TypeError(msg)
@@ -230,7 +232,7 @@ class OrderExecutor(OrderDesk):
         for reply in creating.replies:
             self.load_order(known, self._answer_old(order.signal, order.digest, reply))
         for cancel in creating.cancels:
-            self.load_order(known, lambda found, wish=cancel: self._cancel_loaded(found, wish))
+            self.load_order(known, partial(self._cancel_loaded, cancel))
 
     def _answer_old(
         self, signal: Signal, digest: str, reply: Reply | None
@@ -280,9 +282,9 @@ class OrderExecutor(OrderDesk):
             problem = "no order was made from this signal; check the id and the account"
             self._refuse(cancel, InvalidInputError("signal_id", problem), reply)
             return
-        self._cancel_loaded(order, wish)
+        self._cancel_loaded(wish, order)
 
-    def _cancel_loaded(self, order: Order | None, wish: CancelOrder) -> None:
+    def _cancel_loaded(self, wish: CancelOrder, order: Order | None) -> None:
         if order is not None and not order.is_closed:
             self.spawn_order(order).tell(wish)
         elif wish.done is not None:

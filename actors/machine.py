@@ -18,6 +18,16 @@ StateT = TypeVar("StateT")
 Effect = Callable[[], None]
 
 
+def ask_journal(actor: Actor, journal: Journal, query: Query) -> None:
+    """Ask the journal; the answer comes as Loaded, marked with the life that asked."""
+    ref, life = actor.ref, actor.life
+
+    def reply(loaded: Loaded) -> None:
+        ref.tell_control(Loaded(loaded.query, loaded.answer, life))
+
+    journal.load(query, reply)
+
+
 class MachineActor(Actor, ABC, Generic[StateT]):
     """Owns one stream of the journal and the state that it folds to."""
 
@@ -46,7 +56,7 @@ class MachineActor(Actor, ABC, Generic[StateT]):
             self._begin(state)
             return
         self.loading()
-        self._journal.load(self.query(), self.ref.tell_control)
+        ask_journal(self, self._journal, self.query())
 
     def on_receive(self, message: Any) -> None:
         """Take the journal's replies; everything else is for ``handle``."""
@@ -57,9 +67,9 @@ class MachineActor(Actor, ABC, Generic[StateT]):
             case AppendFailed():
                 if message.append.life == self.life:
                     raise message.error
-            case Loaded() if self._state is None:
-                self._begin(self.restore(message.answer))
-                self.loaded()
+            case Loaded():
+                if message.life == self.life:
+                    self._on_loaded(message)
             case _:
                 self.handle(message)
 
@@ -84,6 +94,13 @@ class MachineActor(Actor, ABC, Generic[StateT]):
             life=self.life,
         )
         self._journal.append(batch, self.ref.tell_control)
+
+    def _on_loaded(self, loaded: Loaded) -> None:
+        if self._state is not None:
+            self.handle(loaded)
+            return
+        self._begin(self.restore(loaded.answer))
+        self.loaded()
 
     def _begin(self, state: StateT) -> None:
         self._state = state

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from actors.machine import MachineActor
+from actors.machine import MachineActor, ask_journal
 from actors.messages import CompareBook, Wake
 from domain.broker import BrokerPosition
 from domain.events import ReconcileBroke
@@ -76,8 +76,7 @@ class PositionActor(MachineActor[PositionBook]):
             return
         self._is_asking = True
         self._asked_for = self._woken_for
-        query = LoadFills(self.state.checkpoint, BATCH)
-        self._journal.load(query, self.ref.tell_control)
+        ask_journal(self, self._journal, LoadFills(self.state.checkpoint, BATCH))
 
     def _apply(self, fills: tuple[RecordedFill, ...]) -> None:
         before = book = self.state

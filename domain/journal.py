@@ -128,10 +128,15 @@ Answer: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The answer to a query, as of all appends made before it was asked."""
+    """The answer to a query, as of all appends made before it was asked.
+
+    Attributes:
+        life: The life of the actor that asked, if one did: a later one must not take it for its own.
+    """
 
     query: Query
     answer: Any
+    life: int = 0
 
 
 LoadReply: TypeAlias = Callable[[Loaded], None]

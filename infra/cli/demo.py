@@ -4,6 +4,7 @@ The script is the same each time; the market is the seed's. What the summary say
 store and from the broker's own book after the engine has stopped.
 """
 
+import io
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
@@ -227,6 +228,9 @@ class _Screen:
 def _screen(feed: Feed, floor: _Floor, clock: Clock) -> Iterator[_Screen]:
     console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
     if not is_terminal() or console.is_dumb_terminal:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # An old locale must not turn a name into a crash.
+            sys.stdout.reconfigure(errors="backslashreplace")
         feed.listen(_print_line)
         yield _Screen(None)
         return
@@ -241,5 +245,4 @@ def _screen(feed: Feed, floor: _Floor, clock: Clock) -> Iterator[_Screen]:
 
 
 def _print_line(line: TapeLine) -> None:
-    say(tape_text(line, _SETTINGS.session.tz))
-    sys.stdout.flush()
+    print(tape_text(line, _SETTINGS.session.tz), flush=True)

@@ -11,7 +11,8 @@ from domain.events import Accepted, CancelRequested, Source, SubmitDoubted, Subm
 from domain.journal import Record
 from domain.order import Order, evolve
 from domain.position import PositionChanged
-from domain.terms import OrderStatus, OrderType, SignalId
+from domain.terms import ZERO, OrderStatus, OrderType, SignalId
+from infra.cli.render import amount, number, signed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,7 @@ def _is_filled(seen: Evidence, order_type: OrderType) -> bool:
 def market(seen: Evidence) -> str | None:
     """Prove a filled market order."""
     px = seen.order.avg_px
-    return f"filled at {px:,.2f}" if px and _is_filled(seen, OrderType.MARKET) else None
+    return f"filled at {amount(px)}" if px and _is_filled(seen, OrderType.MARKET) else None
 
 
 def limit(seen: Evidence) -> str | None:
@@ -60,7 +61,7 @@ def limit(seen: Evidence) -> str | None:
     px, limit_px = seen.order.avg_px, seen.order.signal.limit_px
     if px is None or limit_px is None or not _is_filled(seen, OrderType.LIMIT) or px > limit_px:
         return None
-    return f"filled at {px:,.2f}, limit {limit_px:,}"
+    return f"filled at {amount(px)}, limit {number(limit_px)}"
 
 
 def rejection(seen: Evidence) -> str | None:
@@ -109,5 +110,5 @@ def close(seen: Evidence) -> str | None:
     closed = [change for change in seen.changes if change.closed_qty]
     if not closed or sum(change.closed_qty for change in closed) != seen.order.order_qty:
         return None
-    gross = sum(change.realized_gross for change in closed)
-    return f"realized {gross:+,} before fees"
+    gross = sum((change.realized_gross for change in closed), ZERO)
+    return f"realized {signed(gross)} before fees and tax"

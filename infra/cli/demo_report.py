@@ -74,7 +74,7 @@ def say_where(store: Path, script: Script, *, is_named: bool) -> None:
     # The scene with the longest story that was played.
     story = max(script.scenes, key=lambda scene: scene.rank).signal_id
     for words in ("orders", f"order show {story}", "positions", "pnl", "audit show", "doctor"):
-        say(f"   {program()} {words}{option}")
+        print(f"  {program()} {words}{option}")
 
 
 def _head(title: str) -> None:
@@ -148,7 +148,7 @@ def _once(ours: Sequence[Order], theirs: Sequence[BrokerOrder]) -> Row:
     times = Counter(order.client_order_id for order in theirs)
     filled = {order.client_order_id: order.cum_qty for order in theirs}
     sent = [order for order in ours if order.broker_order_id is not None]
-    wrong = [
+    wrong: list[str] = [
         order.signal.signal_id
         for order in ours
         if times[order.client_order_id] != (1 if order.broker_order_id is not None else 0)

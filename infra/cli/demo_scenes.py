@@ -213,7 +213,7 @@ SCENES: Final[Sequence[Scene]] = (
     Scene(
         name="retries",
         signal_id="demo-retry",
-        caption="No connection, twice: it certainly was not sent, so it is sent again after a wait.",
+        caption="No connection, twice: certainly not sent, so it is sent again, after a wait.",
         needs_s=3.5,
         rank=7,
         play=_play_retry,

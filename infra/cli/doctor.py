@@ -42,8 +42,7 @@ ROOT: Final = Path(__file__).parents[2]
 _COLUMNS: Final = (
     Column(title="check"),
     Column(title="result"),
-    Column(title="detail", wraps=True),
-    Column(title="what to do", wraps=True),
+    Column(title="what was found, and what to do", wraps=True),
 )
 _OLDEST_PYTHON: Final = (3, 11)
 _OTHERS, _OTHERS_WRITE = 0o077, 0o022
@@ -66,6 +65,11 @@ class Finding:
     detail: str
     todo: str = ""
 
+    @property
+    def text(self) -> str:
+        """What was found, and what to do about it."""
+        return f"{self.detail}. {self.todo}" if self.todo else self.detail
+
 
 def run(args: Namespace) -> int:
     """Check the machine, then the store if there is one; the exit code is 1 on a failure."""
@@ -78,7 +82,7 @@ def run(args: Namespace) -> int:
         ]
         print_json({"ok": ok, "checks": checks})
         return 0 if ok else 1
-    show_table(_COLUMNS, [(f.check, f.result, f.detail, f.todo) for f in findings])
+    show_table(_COLUMNS, [(f.check, f.result, f.text) for f in findings])
     failed = sum(finding.result == FAIL for finding in findings)
     warned = sum(finding.result == WARN for finding in findings)
     say()
@@ -180,7 +184,9 @@ def modes(path: Path) -> Finding:
     looked_at = [path.parent, *sorted(files)]
     open_to = {each: mode for each in looked_at if (mode := _mode(each)) & _OTHERS}
     if not open_to:
-        return Finding(check="file modes", detail=f"folder and {counted(len(files), 'file')} private")
+        return Finding(
+            check="file modes", detail=f"folder and {counted(len(files), 'file')} private"
+        )
     shown = ", ".join(f"{each.name or each} {mode:04o}" for each, mode in open_to.items())
     is_writable = any(mode & _OTHERS_WRITE for mode in open_to.values())
     todo = "Keep the store in a folder of its own: 0700, its files 0600 (chmod)."

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from domain.errors import InvalidInputError, OncefillError, StoreError
 from domain.journal import Record
-from domain.order import Order, PendingCancel, evolve
+from domain.order import Order, PendingCancel, Placement, evolve
 from infra.cli.orders import order_facts
 from infra.cli.render import (
     ZONE,
@@ -103,14 +103,9 @@ def why_here(order: Order) -> str:
     """Return why an open order is where it is, and what comes next."""
     if order.broker_order_id is not None:
         return _why_working(order)
-    placement = order.placement
-    if placement is not None and placement.doubt is not None:
-        return (
-            f"{attempt_text(placement.attempt)} may have become an order: {placement.doubt}. "
-            "The broker is being asked; nothing is sent again before it is proved absent."
-        )
-    if placement is not None:
-        return f"{attempt_text(placement.attempt)} is on its way; the broker's answer comes next."
+    if order.placement is not None:
+        after = "" if order.cancel is None else " The cancel follows it."
+        return _why_out(order.placement) + after
     if order.cancel is not None:
         return "it is being withdrawn before it was sent."
     if order.retry_at is not None:
@@ -121,6 +116,16 @@ def why_here(order: Order) -> str:
     return (
         "it waits for its turn to be sent; "
         f"if that does not come by {exchange_time(order.deadline)} it fails and is not sent late."
+    )
+
+
+def _why_out(placement: Placement) -> str:
+    attempt = attempt_text(placement.attempt)
+    if placement.doubt is None:
+        return f"{attempt} is on its way; the broker's answer comes next."
+    return (
+        f"{attempt} may have become an order: {placement.doubt.rstrip('.')}. "
+        "The broker is being asked; nothing is sent again before it is proved absent."
     )
 
 

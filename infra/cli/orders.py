@@ -25,17 +25,17 @@ from infra.store.views import OrderView
 
 _COLUMNS: Final = (
     Column(title="id"),
-    Column(title="created"),
-    Column(title="signal", is_flexible=True, drop=2),
+    Column(title="created", drop=1),
+    Column(title="signal", is_flexible=True, drop=3),
     Column(title="symbol"),
     Column(title="side"),
-    Column(title="type", drop=3),
+    Column(title="type", drop=4),
     Column(title="qty", is_number=True),
     Column(title="limit", is_number=True),
     Column(title="filled", is_number=True),
     Column(title="avg px", is_number=True),
     Column(title="status"),
-    Column(title="reason", is_flexible=True, drop=1),
+    Column(title="reason", is_flexible=True, drop=2),
 )
 _ID_LENGTH: Final = 8
 _REASON_LENGTH: Final = 100

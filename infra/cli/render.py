@@ -31,6 +31,7 @@ ZONE: Final = "KST"
 NOTHING: Final = "-"
 _GAP: Final = 2
 _FLEXIBLE_MIN: Final = 16
+_WRAPPED_MIN: Final = 48
 _CENT: Final = Decimal("0.01")
 _INSTRUMENTS: Final = Instruments()
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3_600, 86_400
@@ -175,6 +176,10 @@ def show_table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> Non
         return
     console = _console()
     chosen, widths = _fit(columns, cleaned, console.width)
+    if sum(widths) + _GAP * (len(widths) - 1) > console.width:
+        # A table this narrow would lose digits; lines that the terminal wraps lose nothing.
+        _show_lines(columns, cleaned)
+        return
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, _GAP - 1, 0, 0))
     for index, width in zip(chosen, widths, strict=True):
         column = columns[index]
@@ -226,14 +231,15 @@ def _fit(
 ) -> tuple[list[int], list[int]]:
     """Return the columns that fit, by index, and the width of each."""
     natural = _widths(columns, rows)
-    least = [
-        min(wide, _FLEXIBLE_MIN) if _bends(column) else wide
-        for column, wide in zip(columns, natural, strict=True)
-    ]
+    least = [min(wide, _least(column, wide)) for column, wide in zip(columns, natural, strict=True)]
     chosen = list(range(len(columns)))
     while _total(least, chosen) > width:
         droppable = [index for index in chosen if columns[index].drop]
         if not droppable:
+            least = [
+                min(each, _FLEXIBLE_MIN) if c.wraps else each
+                for c, each in zip(columns, least, strict=True)
+            ]
             break
         chosen.remove(max(droppable, key=lambda index: columns[index].drop))
     # What is left goes to the flexible columns, the last one first.
@@ -245,8 +251,10 @@ def _fit(
     return chosen, [least[index] for index in chosen]
 
 
-def _bends(column: Column) -> bool:
-    return column.is_flexible or column.wraps
+def _least(column: Column, natural: int) -> int:
+    if column.wraps:
+        return _WRAPPED_MIN
+    return _FLEXIBLE_MIN if column.is_flexible else natural
 
 
 def _total(widths: Sequence[int], chosen: Sequence[int]) -> int:

@@ -14,13 +14,11 @@ from domain.terms import Symbol
 from infra.brokers.paper import Quote
 from infra.feeds.bars import Bar
 
-# Open, high, low and close, each with a quarter of the volume, at these parts of the bar's span:
-# of a day from 09:00 to 15:30 that is 09:00, 11:00, 13:00 and 15:20.
-_PLAYED = tuple(
-    (name, Decimal(minute) / 390)
-    for name, minute in (("open", 0), ("high", 120), ("low", 240), ("close", 380))
-)
-_SHARE = 1 / Decimal(len(_PLAYED))
+# Each with a quarter of the volume, at these minutes of a day's 390: 09:00, 11:00, 13:00 and
+# 15:20. Shorter bars are played at the same parts of their span.
+_PLAYED = {"open": 0, "high": 120, "low": 240, "close": 380}
+_MINUTES = 390
+_SHARE = Decimal("0.25")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +77,8 @@ def quotes_of(step: Step, base_px: Mapping[Symbol, Decimal]) -> Iterator[tuple[Q
             takes its own open.
     """
     span = step.ends_at - step.at
-    for name, part in _PLAYED:
-        at = step.at + span * float(part)
+    for name, minute in _PLAYED.items():
+        at = step.at + span * minute / _MINUTES
         yield tuple(
             Quote(
                 symbol=bar.symbol,

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
@@ -170,7 +170,7 @@ def checks_of(books: Books) -> tuple[Check, ...]:
         _check_positions(books),
         _check_cash(books),
         _check_worth(books),
-        *(replace(check, name=f"audit: {check.name}") for check in books.audit.checks),
+        _check_audit(books),
     )
 
 
@@ -239,6 +239,13 @@ def _check_worth(books: Books) -> Check:
         f"realized {trim(totals.realized_net):,f}, by day {trim(daily):,f}"
     )
     return Check("p&l", is_same, detail)
+
+
+def _check_audit(books: Books) -> Check:
+    """I7: the journal is whole, and all that is shown follows from it."""
+    failed = [f"{check.name}: {check.detail}" for check in books.audit.checks if not check.ok]
+    detail = f"{len(books.audit.checks):,} checks of {books.audit.seq:,} events"
+    return Check("audit", books.audit.ok, "; ".join(failed) or detail)
 
 
 def _trade(trip: Sequence[RecordedFill]) -> Trade:

@@ -25,6 +25,15 @@ from infra.cli.replay_trader import STRATEGY
 from infra.cli.source import program
 
 _SHOWN: Final = 10
+_HOW_DECIDED: Final = (
+    "Signals are decided on the close of a bar and traded from the open of the next. A buy gets an "
+    "equal part of the free cash and is sized at the upper price limit, which the broker blocks."
+)
+_HOW_FILLED: Final = (
+    "Prices are taken as adjusted reference prices: a fill is the bar's price, rounded to the tick "
+    "against the trader (a buy up, a sell down). Ours is at most a tenth of a bar's volume, spread "
+    "over its open, high, low and close; what is not filled by the close of the session expires."
+)
 
 _BY_SYMBOL: Final = (
     Column(title="symbol"),
@@ -120,12 +129,8 @@ def notes_of(report: Report) -> tuple[str, ...]:
     """Return what a reader of the result must know about how it came to be."""
     job = report.job
     notes = [
-        "A signal is decided on the close of a bar and traded from the open of the next one; a buy "
-        "takes an equal part of the free cash, reckoned at the upper price limit as the broker "
-        "blocks it.",
-        "Prices are reference prices: a fill is rounded to the tick against the trader, a buy up "
-        "and a sell down. At most a tenth of a bar's volume is ours, a quarter of that at each of "
-        "open, high, low and close; what is left at the session's end expires.",
+        _HOW_DECIDED,
+        _HOW_FILLED,
     ]
     known = {instrument.symbol for instrument in job.settings.instruments.table}
     unknown = [symbol for symbol in job.symbols if symbol not in known]
@@ -174,12 +179,8 @@ def _summary(report: Report) -> dict[str, str]:
         percent = totals.total * 100 / books.opening_cash
     return {
         "orders": f"{len(books.orders):,}" + (f": {statuses}" if statuses else ""),
-        "realized gross": signed(totals.realized_gross),
-        "fees": amount(totals.fees),
-        "taxes": amount(totals.taxes),
-        "realized net": signed(totals.realized_net),
         "profit and loss": f"{signed(totals.total)} ({signed(percent)} %): {parts}",
-        "cash": f"{amount(books.opening_cash)} at the start, {amount(books.ledger.cash)} at the end",
+        "cash": f"{amount(books.opening_cash)} before, {amount(books.ledger.cash)} after",
         "journal": f"{books.audit.seq:,} events, head {books.audit.head_hash}",
         "all days": f"`{program()} pnl`, or --json; all orders: `{program()} orders`",
     }
@@ -201,6 +202,18 @@ def _show_symbols(report: Report) -> None:
             )
         )
     if rows:
+        totals, won = report.totals, sum(trade.net > 0 for trade in report.trades)
+        rows.append(
+            (
+                "total",
+                number(len(report.trades)),
+                number(won),
+                signed(totals.realized_gross),
+                amount(totals.fees),
+                amount(totals.taxes),
+                signed(totals.realized_net),
+            )
+        )
         show_table(_BY_SYMBOL, rows)
         say()
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from domain.crossover import Crossover, Wish, affordable_qty, decide, observe
+from domain.crossover import Wish, affordable_qty, decide, observe
 from domain.errors import OncefillError
 from domain.events import Filled, OrderCreated
 from domain.journal import Record
@@ -56,6 +56,8 @@ class OwnBook:
                 self._begin(record.stream, signal)
             case Filled():
                 self._fill(self._signals[record.stream], record.event)
+            case _:
+                pass  # The topics say what else matters: whether the order has ended.
         if _ENDS.intersection(record.topics):
             self.working.pop(record.stream, None)
 

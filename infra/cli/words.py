@@ -176,7 +176,7 @@ _BY_CANCEL: Final = {
 _WORDS: Final[dict[type, Callable[[Any], str]]] = {
     OrderCreated: _created,
     SubmitFailed: _submit_failed,
-    SubmitDoubted: lambda e: f"answer lost: {e.reason}; asking the broker",
+    SubmitDoubted: lambda e: f"answer lost: {e.reason.rstrip('.')}; asking the broker",
     LookedUp: _looked_up,
     Accepted: _accepted,
     CancelRequested: _cancel_requested,

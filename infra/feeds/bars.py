@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 from domain.errors import InvalidInputError
@@ -100,7 +101,7 @@ def _order_problem(bar: Bar, before: datetime) -> str:
 
 def _check_together(found: Sequence[_Found]) -> None:
     """Check what only all files together show; they are sorted by time and symbol."""
-    for before, this in zip(found, found[1:], strict=False):
+    for before, this in pairwise(found):
         if (before.bar.at, before.bar.symbol) == (this.bar.at, this.bar.symbol):
             first = f"{before.place.path}:{before.place.line}"
             problem = f"{this.bar.symbol} has a row for that time in {first} as well; keep one"
@@ -143,7 +144,8 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError as error:
         # The place counts from after the byte order mark, which holds no line end.
         line = error.object[: error.start].count(b"\n") + 1
-        raise _Place(path, line).wrong("not UTF-8; save the file as CSV UTF-8") from error
+        problem = "not UTF-8; save the file as CSV UTF-8"
+        raise _Place(path, line).wrong(problem) from error
 
 
 def _header(cells: Sequence[str], place: _Place) -> tuple[str, ...]:
@@ -156,7 +158,8 @@ def _header(cells: Sequence[str], place: _Place) -> tuple[str, ...]:
         raise place.wrong(problem)
     for name in (*_WHEN, *REQUIRED):
         if names.count(name) > 1:
-            raise place.wrong(f"two columns {name}; keep one of them")
+            problem = f"two columns {name}; keep one of them"
+            raise place.wrong(problem)
     return names
 
 
@@ -169,9 +172,10 @@ def _bar(row: Mapping[str, str], place: _Place, session: Session) -> Bar:
     except InvalidInputError as error:
         raise place.wrong(str(error)) from error
     bar = Bar(symbol=symbol, at=at, is_daily=is_daily, volume=volume, **prices)
-    problem = _contradiction(bar)
-    if problem is not None:
-        raise place.wrong(f"{problem}; correct or remove the row")
+    contradiction = _contradiction(bar)
+    if contradiction is not None:
+        problem = f"{contradiction}; correct or remove the row"
+        raise place.wrong(problem)
     return bar
 
 

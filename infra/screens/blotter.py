@@ -25,7 +25,7 @@ from domain.session import Session
 from domain.terms import ZERO, AccountId, OrderStatus
 from infra.screens.feed import Feed
 from infra.screens.model import BlotterModel, Marks, OrderRow, PositionRow, TapeLine
-from infra.screens.words import number, signed
+from infra.screens.words import money, number
 
 REFRESHES_PER_S: Final = 8
 
@@ -35,7 +35,26 @@ _BORDER_LINES: Final = 2
 _SMALLEST_ORDER_PART: Final = 8
 _BAR_CELLS: Final = 5
 _WIDE: Final = 112
+_GAP: Final = 1
 _NOTE_LINES: Final = 2
+_NOTE_LEAST: Final = 10
+# Title, least width, whether it is a number; wide enough that they seldom move.
+_COLUMNS: Final = (
+    ("time", 8, False),
+    ("symbol", 17, False),
+    ("side", 4, False),
+    ("type", 13, False),
+    ("qty", 5, True),
+    ("filled", 6, True),
+    ("", _BAR_CELLS, False),
+    ("avg px", 10, True),
+    ("status", 9, False),
+)
+_NARROW_COLUMNS: Final = tuple(
+    (title, 6 if title == "symbol" else least, is_number)
+    for title, least, is_number in _COLUMNS
+    if title not in ("", "avg px")
+)
 _NO_VALUE: Final = "-"
 
 _STYLES: Final[Mapping[OrderStatus, str]] = {
@@ -49,6 +68,7 @@ _STYLES: Final[Mapping[OrderStatus, str]] = {
     OrderStatus.REJECTED: "red",
     OrderStatus.FAILED: "bold red",
 }
+_WITHOUT_EFFECT: Final = frozenset({OrderStatus.CANCELLED, OrderStatus.EXPIRED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,8 +176,9 @@ class LiveBlotter:
 def tape_text(line: TapeLine, zone: tzinfo) -> str:
     """Return a line of the tape as plain text: time, order, its status, what happened."""
     status = "" if line.status is None else line.status.value
-    about = f"{line.subject}: " if line.subject else ""
-    return f"{line.at.astimezone(zone):%H:%M:%S}  {status:<9}  {about}{line.text}"
+    about = " ".join(filter(None, (line.side, line.symbol, line.name)))
+    what = f"{about}: {line.text}" if about else line.text
+    return f"{line.at.astimezone(zone):%H:%M:%S}  {status:<9}  {what}"
 
 
 def _draw_heading(frame: Frame) -> RenderableType:
@@ -174,59 +195,49 @@ def _draw_heading(frame: Frame) -> RenderableType:
     facts = (
         f"account {heading.account_id}",
         f"{frame.at.astimezone(zone):%H:%M:%S} {zone.tzname(frame.at)}",
-        f"day P&L {signed(frame.day_net)} after fees",
-        f"open P&L {signed(unrealized)}",
-        f"orders {sum(frame.counts.values()):,}, working {working:,}",
+        f"day P&L {money(frame.day_net)} after fees",
+        f"open P&L {money(unrealized)}",
+        f"orders {sum(frame.counts.values()):,}, {working:,} open",
     )
-    title = Text.assemble(badge, ("  Oncefill  ", "bold"), "   ".join(facts))
+    title = Text.assemble(badge, ("  Oncefill  ", "bold"), "  ".join(facts))
     title.no_wrap, title.overflow = True, "ellipsis"
     caption = Text(frame.caption, "bold cyan", no_wrap=True, overflow="ellipsis")
     return Group(title, caption)
 
 
 def _draw_orders(frame: Frame, console: Console, lines: int) -> RenderableType:
-    width = console.width
-    table, note_width = _order_table(width)
+    is_wide = console.width >= _WIDE
+    zone = frame.heading.session.tz
+    rows = [_cells(row, zone, is_wide=is_wide) for row in frame.rows]
+    columns = _COLUMNS if is_wide else _NARROW_COLUMNS
+    widths = [
+        max(least, *(cells[index].cell_len for cells in rows)) if rows else least
+        for index, (_, least, _) in enumerate(columns)
+    ]
+    note_width = max(_NOTE_LEAST, console.width - sum(widths) - _GAP * len(widths))
+    table = _empty_table(columns, widths, note_width)
     room = lines - 2  # The titles and the line under them.
-    shown = 0
-    for row in frame.rows:
-        note = Text(row.note).wrap(console, note_width)
-        room -= max(1, min(len(note), _NOTE_LINES))
+    for row, cells in zip(frame.rows, rows, strict=True):
+        note = Text(row.note, _note_style(row)).wrap(console, note_width)[:_NOTE_LINES]
+        room -= max(1, len(note))
         if room < 0:
             break
-        kept = Text("\n").join(note[:_NOTE_LINES])
-        table.add_row(*_cells(row, kept, frame.heading.session.tz, is_wide=width >= _WIDE))
-        shown += 1
-    if not shown:
-        return Group(table, Text("no orders yet", "dim"))
+        table.add_row(*cells, Text("\n").join(note))
+    return table if rows else Group(table, Text("no orders yet", "dim"))
+
+
+def _empty_table(
+    columns: Sequence[tuple[str, int, bool]], widths: Sequence[int], note_width: int
+) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
+    for (title, _, is_number), width in zip(columns, widths, strict=True):
+        table.add_column(title, width=width, justify="right" if is_number else "left", no_wrap=True)
+    table.add_column("why, what next", width=note_width)
     return table
 
 
-def _order_table(width: int) -> tuple[Table, int]:
-    """Return an empty table, and the width that its last column has."""
-    is_wide = width >= _WIDE
-    columns: list[tuple[str, int, bool]] = [
-        ("time", 8, False),
-        ("symbol", 17 if is_wide else 6, False),
-        ("side", 4, False),
-        ("type", 13, False),
-        ("qty", 5, True),
-        ("filled", 5, True),
-    ]
-    if is_wide:
-        columns += [("", _BAR_CELLS, False), ("avg px", 10, True)]
-    columns.append(("status", 9, False))
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    for title, wide, is_number in columns:
-        table.add_column(title, width=wide, justify="right" if is_number else "left", no_wrap=True)
-    note_width = max(10, width - sum(wide + 1 for _, wide, _ in columns) - 1)
-    table.add_column("why, what next", width=note_width)
-    return table, note_width
-
-
-def _cells(row: OrderRow, note: Text, zone: tzinfo, *, is_wide: bool) -> list[Text]:
-    style = "dim" if row.status in (OrderStatus.CANCELLED, OrderStatus.EXPIRED) else ""
-    is_working = not row.status.is_terminal
+def _cells(row: OrderRow, zone: tzinfo, *, is_wide: bool) -> list[Text]:
+    style = "dim" if row.status in _WITHOUT_EFFECT else ""
     cells = [
         Text(f"{row.created_at.astimezone(zone):%H:%M:%S}", style),
         Text(f"{row.symbol} {row.name}".rstrip() if is_wide else row.symbol, style),
@@ -236,10 +247,14 @@ def _cells(row: OrderRow, note: Text, zone: tzinfo, *, is_wide: bool) -> list[Te
         Text(number(row.cum_qty), style),
     ]
     if is_wide:
-        avg_px = _NO_VALUE if row.avg_px is None else number(row.avg_px)
-        cells += [_bar(row), Text(avg_px, style)]
-    note.stylize("bold" if is_working else style or "default")
-    return [*cells, Text(row.status, _STYLES[row.status]), note]
+        cells += [_bar(row), Text(_value(row.avg_px), style)]
+    return [*cells, Text(row.status, _STYLES[row.status])]
+
+
+def _note_style(row: OrderRow) -> str:
+    if not row.status.is_terminal:
+        return "bold"
+    return "dim" if row.status in _WITHOUT_EFFECT else ""
 
 
 def _bar(row: OrderRow) -> Text:
@@ -253,7 +268,7 @@ def _bar(row: OrderRow) -> Text:
 
 
 def _positions_width(width: int) -> int:
-    return min(64, width // 2)
+    return min(64, width * 52 // 100)
 
 
 def _draw_positions(frame: Frame) -> RenderableType:
@@ -277,7 +292,9 @@ def _draw_tape(frame: Frame, lines: int) -> RenderableType:
     tape = Text(no_wrap=True, overflow="ellipsis")
     for line in frame.tape[-lines:]:
         tape.append(f"{line.at.astimezone(zone):%H:%M:%S} ", "dim")
-        tape.append(f"{line.subject}: " if line.subject else "")
+        # Little room: the name is enough, and what happened comes early.
+        about = " ".join(filter(None, (line.side, line.name or line.symbol)))
+        tape.append(f"{about}: " if about else "")
         tape.append(f"{line.text}\n", _STYLES[line.status] if line.status else "default")
     return Panel(tape, title="events", title_align="left", border_style="bright_black")
 
@@ -287,4 +304,4 @@ def _value(value: Decimal | None) -> str:
 
 
 def _profit(value: Decimal | None) -> str:
-    return _NO_VALUE if value is None else signed(value)
+    return _NO_VALUE if value is None else money(value)

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
 
 from domain.errors import InvalidInputError
 from domain.events import ORDER_EVENTS, CancelRequested, Filled, OrderCreated, SubmitDoubted
@@ -20,7 +19,6 @@ from infra.screens.words import (
     Seen,
     clean,
     next_words,
-    number,
     order_words,
     other_words,
     terms,
@@ -69,12 +67,20 @@ class PositionRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TapeLine:
-    """One event in words; ``status`` is the order's after it, None when it is about no order."""
+    """One event in words.
+
+    Attributes:
+        side: Of the order it is about; None when it is about a position or the engine.
+        symbol: None when it is about the engine.
+        status: The order's after it; None when it is about no order.
+    """
 
     at: datetime
-    subject: str
-    status: OrderStatus | None
     text: str
+    side: Side | None = None
+    symbol: Symbol | None = None
+    name: str = ""
+    status: OrderStatus | None = None
 
 
 class BlotterModel:
@@ -98,9 +104,11 @@ class BlotterModel:
         else:
             if isinstance(event, PositionChanged):
                 self._apply_to_book(event)
-            line = self._line(record.recorded_at, self._subject_of(event), other_words(event))
-        if line is not None:
-            self._tape.append(line)
+            symbol = event.symbol if isinstance(event, PositionChanged) else None
+            line = self._line(record, other_words(event), symbol)
+        if not line.text:
+            return None
+        self._tape.append(line)
         return line
 
     def rows(self, limit: int) -> tuple[OrderRow, ...]:
@@ -142,12 +150,13 @@ class BlotterModel:
         """True when no order is open and every fill is in the position book."""
         return not self._open and self._unapplied == 0
 
-    def _apply_to_order(self, record: Record) -> TapeLine | None:
+    def _apply_to_order(self, record: Record) -> TapeLine:
         key = ClientOrderId(record.stream.removeprefix(_ORDER_STREAM))
         event = record.event
         before = self._orders.get(key)
         if before is None and not isinstance(event, OrderCreated):
-            return None  # It began before the first record that was told.
+            # It began before the first record that was told.
+            return self._line(record, "", None)
         order = evolve(before.order if before is not None else None, event)
         if before is None:
             seen = Seen(order=order, last=event)
@@ -167,7 +176,8 @@ class BlotterModel:
         else:
             self._open[key] = None
         text = order_words(event, seen, self._attempts)
-        return self._line(record.recorded_at, self._subject(seen), text, order.status)
+        line = self._line(record, text, order.symbol)
+        return replace(line, side=order.signal.side, status=order.status)
 
     def _apply_to_book(self, event: PositionChanged) -> None:
         self.book = evolve_book(self.book, event)
@@ -181,12 +191,9 @@ class BlotterModel:
                     realized_gross=seen.realized_gross + event.realized_gross,
                 )
 
-    def _line(
-        self, at: datetime, subject: str, text: str, status: OrderStatus | None = None
-    ) -> TapeLine | None:
-        if not text:
-            return None
-        return TapeLine(at=at, subject=subject, status=status, text=clean(text))
+    def _line(self, record: Record, text: str, symbol: Symbol | None) -> TapeLine:
+        name = self._name(symbol) if symbol is not None else ""
+        return TapeLine(at=record.recorded_at, text=clean(text), symbol=symbol, name=name)
 
     def _row(self, seen: Seen) -> OrderRow:
         order = seen.order
@@ -218,16 +225,6 @@ class BlotterModel:
             realized_net=held.realized_net,
             unrealized=unrealized,
         )
-
-    def _subject_of(self, event: Any) -> str:
-        if isinstance(event, PositionChanged):
-            return f"{event.symbol} {self._name(event.symbol)}".rstrip()
-        return ""
-
-    def _subject(self, seen: Seen) -> str:
-        signal = seen.order.signal
-        name = self._name(signal.symbol)
-        return f"{signal.side} {number(signal.order_qty)} {signal.symbol} {name}".rstrip()
 
     def _name(self, symbol: Symbol) -> str:
         try:

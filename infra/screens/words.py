@@ -35,6 +35,7 @@ from domain.position import PositionChanged
 from domain.terms import ZERO, OrderStatus, OrderType
 
 _CENT = Decimal("0.01")
+_WITHOUT_CENTS = Decimal(1_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,12 @@ def number(value: Decimal) -> str:
     exponent = whole.as_tuple().exponent
     assert isinstance(exponent, int), "money is finite"
     return f"{whole:,}" if exponent >= 0 else f"{round_half_even(value, _CENT):,.2f}"
+
+
+def money(value: Decimal) -> str:
+    """Return a profit or a loss with its sign; nobody reads the cents of a thousand."""
+    shown = round_half_even(value, Decimal(1)) if abs(value) >= _WITHOUT_CENTS else value
+    return signed(shown)
 
 
 def clean(text: str) -> str:
@@ -144,9 +151,9 @@ def _filled_words(seen: Seen) -> str:
     if seen.closed_qty:
         with exact():
             net = seen.realized_gross - order.commission - order.tax
-        return f"closed {number(seen.closed_qty)}: P&L {signed(net)} after fees"
+        return f"P&L {money(net)} after fees"
     if seen.was_in_doubt:
-        return "found at the broker: no second order"
+        return "found at the broker, sent once"
     if order.attempts > 1:
         return f"sent on attempt {order.attempts}"
     return f"in {len(order.fills)} parts" if len(order.fills) > 1 else ""
@@ -156,7 +163,7 @@ def order_words(event: OrderEvent, seen: Seen, attempts: int) -> str:
     """Return the line of an event for the tape; empty when it says nothing to a trader."""
     match event:
         case OrderCreated():
-            return f"{terms(seen.order)} order {event.signal.signal_id}"
+            return f"{number(seen.order.order_qty)}, {terms(seen.order)}, {event.signal.signal_id}"
         case SubmitStarted() | SubmitFailed() | SubmitDoubted() | LookedUp():
             return _sending_words(event, attempts)
         case Accepted():
@@ -194,10 +201,10 @@ def _sending_words(
         case SubmitFailed(proof=Proof.EXPIRED):
             return ""
         case SubmitFailed():
-            ahead = f"; {_wait_words(event, attempts)}" if event.retry_in_s is not None else ""
-            return f"not sent: {_bare(event.reason)}{ahead}"
+            ahead = f", {_wait_words(event, attempts)}" if event.retry_in_s is not None else ""
+            return f"not sent{ahead}: {event.reason}"
         case SubmitDoubted():
-            return f"answer lost: {_bare(event.reason)}; asking the broker"
+            return f"answer lost, asking the broker: {event.reason}"
         case LookedUp():
             return event.reason
         case _:
@@ -212,8 +219,8 @@ def _fill_words(fill: Filled, order: Order) -> str:
 def _end_words(event: Cancelled | Expired | Rejected | Failed, seen: Seen) -> str:
     order = seen.order
     reason = seen.cancel_reason if isinstance(event, Cancelled) else ""
-    filled = f"{number(order.cum_qty)} of {number(order.order_qty)} filled; "
-    return f"{filled if order.cum_qty else ''}{reason or event.reason}"
+    filled = f" with {number(order.cum_qty)} filled" if order.cum_qty else ""
+    return f"{type(event).__name__.lower()}{filled}: {reason or event.reason}"
 
 
 def other_words(event: Any) -> str:
@@ -241,11 +248,6 @@ def _closed_words(event: PositionChanged) -> str:
         net = event.realized_gross - fees
     left = f"{number(event.qty)} left" if event.qty else "flat"
     return (
-        f"closed {number(event.closed_qty)} at {number(event.last_px)}: P&L {signed(net)} "
-        f"(gross {signed(event.realized_gross)}, fees {number(fees)}), {left}"
+        f"P&L {money(net)}, {number(event.closed_qty)} closed at {number(event.last_px)}, {left} "
+        f"(gross {money(event.realized_gross)}, fees {number(fees)})"
     )
-
-
-def _bare(reason: str) -> str:
-    """A reason inside a sentence."""
-    return reason.rstrip(".")

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, RowMapping, select
 
 from domain.errors import InvalidInputError, StoreError
 from domain.ids import client_order_id
@@ -179,7 +179,7 @@ class Reader:
                 yield JournalLine(**row)
 
 
-def _order_view(row: Mapping[str, Any]) -> OrderView:
+def _order_view(row: RowMapping) -> OrderView:
     words = {
         "side": Side(row["side"]),
         "order_type": OrderType(row["order_type"]),

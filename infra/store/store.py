@@ -95,7 +95,7 @@ class Store:
 
     def close(self) -> None:
         """Close every journal and guard and let the next engine in. No drain may be running."""
-        for opened in self._opened:
+        for opened in reversed(self._opened):
             opened.close()
         self._opened.clear()
         self._lock.release()

@@ -87,6 +87,4 @@ def tell_all(house):
     house.system.run_for(5)
     house.engine.tell({"signal_id": "bad", "account_id": "paper", "symbol": "005930"})
     house.tell("resting", "BUY", 1, "005930", limit=60_000)
-    house.tell("doubt", "BUY", 5, "005380", seconds=5.1)
-
-
+    house.tell("doubt", "BUY", 5, "005380", seconds=5.01)

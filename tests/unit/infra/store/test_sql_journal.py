@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -104,6 +105,28 @@ def test_what_an_operators_command_wrote_is_noticed(store):
     assert isinstance(replies[0], AppendFailed)
     assert [r.seq for r in ask(journal, LoadRecords(0))] == [1, 2]
     other.close()
+
+
+def test_every_append_of_many_threads_is_answered_once(store):
+    journal, due, replies = store.journal(), threading.Semaphore(0), []
+    journal.attach(due.release)
+    orders = [a_filled_order(number) for number in range(40)]
+
+    def tell(start):
+        for order in orders[start::4]:
+            for step in order:
+                journal.append(step, replies.append)
+
+    threads = [threading.Thread(target=tell, args=(start,)) for start in range(4)]
+    for thread in threads:
+        thread.start()
+    while len(replies) < 200:
+        assert due.acquire(timeout=5), "appends wait and nobody was woken"
+        journal.drain()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(reply.seq for reply in replies) == list(range(1, 201))
 
 
 def test_one_impossible_row_costs_only_its_own_append(store):
