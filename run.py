@@ -92,7 +92,7 @@ def start_engine(
     from actors.engine import Engine, Ports
     from actors.runtime import LiveSystem
     from domain.settings import Settings
-    from infra.brokers.default import default_gateway
+    from infra.brokers.paper.default import default_gateway
     from infra.clock import SystemClock, ThreadScheduler
     from infra.store.store import open_store
 

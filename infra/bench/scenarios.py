@@ -122,7 +122,7 @@ def measure_memory(launch: Launch, folder: Path, orders: int) -> Memory:
         bed.tell(orders, is_resting=True)
         bed.wait_until_resting()
         # The tracker's next poll shows it every order once.
-        bed.pause(2 * SETTINGS.poll_active_s)
+        bed.pause(1.2 * SETTINGS.poll_active_s)
         after = _resident_bytes()
         bed.check(is_filled=False)
     grown = None if before is None or after is None else (after - before) / orders

@@ -23,8 +23,8 @@ from domain.session import ALWAYS_OPEN
 from domain.settings import BrokerTiming, Settings
 from domain.signal import Cancel, Signal
 from domain.terms import OrderType, Side, SignalId, StrategyId, Symbol
-from infra.brokers.default import seeded_paper
 from infra.brokers.paper import PaperGateway, PaperSettings
+from infra.brokers.paper.default import seeded_paper
 from infra.cli.demo_report import BROKER_FILE, report, say_where
 from infra.cli.demo_scenes import FAULTS, Script, play_pair, script_for
 from infra.cli.parts import LaunchLive, RunningEngine
@@ -236,7 +236,6 @@ def _screen(feed: Feed, floor: _Floor, clock: Clock) -> Iterator[_Screen]:
         return
     heading = Heading(
         account_id=_SETTINGS.account_id,
-        broker=_SETTINGS.broker,
         session=_SETTINGS.session,
         is_live=False,
     )

@@ -88,21 +88,22 @@ def cancel(seen: Evidence) -> str | None:
 def retry(seen: Evidence) -> str | None:
     """Prove two waits, and an order after them."""
     failures = [event for event in seen.events if isinstance(event, SubmitFailed)]
-    waits = [event.retry_in_s for event in failures]
+    waits = [event.retry_in_s for event in failures if event.is_counted]
     if waits != [1.0, 2.0] or seen.order.status is not OrderStatus.FILLED:
         return None
     return f"waited 1 s and 2 s, sent on attempt {seen.order.attempts}"
 
 
 def lost(seen: Evidence) -> str | None:
-    """Prove an order found by lookup after its answer was lost, and sent once."""
+    """Prove an order whose answer was lost: asked for, found, and sent once."""
     doubts = [event for event in seen.events if isinstance(event, SubmitDoubted)]
     found = [event for event in seen.events if isinstance(event, Accepted)]
-    is_found = any(event.source is Source.LOOKUP for event in found)
+    # A poll of all orders may be quicker than the question about this one.
+    is_found = bool(found) and found[0].source in (Source.LOOKUP, Source.POLL)
     if not doubts or not is_found or seen.order.attempts != 1:
         return None
     doubt_s = (found[0].at - doubts[0].at).total_seconds()
-    return f"in doubt for {doubt_s:.1f} s, found by lookup, sent once"
+    return f"in doubt for {doubt_s:.1f} s, found by {found[0].source.lower()}, sent once"
 
 
 def close(seen: Evidence) -> str | None:

@@ -39,7 +39,7 @@ _EARLY: Final = timedelta(minutes=1)
 _SETTLE_S: Final = 60.0
 # An order that waits for volume may rest all day. The stream tells what happens to it; polls
 # stand behind that, and need not look every few seconds of every day.
-_POLL_S: Final = 600.0
+_POLL_S: Final = 3_600.0
 _ALL_DAY_S: Final = 86_400.0
 
 

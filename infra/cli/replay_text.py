@@ -7,7 +7,7 @@ from typing import Final
 
 from domain.money import exact
 from domain.position import DailyPnl
-from domain.terms import ZERO, Symbol
+from domain.terms import ZERO, Side, Symbol
 from infra.cli.render import (
     Column,
     amount,
@@ -136,8 +136,13 @@ def notes_of(report: Report) -> tuple[str, ...]:
     unknown = [symbol for symbol in job.symbols if symbol not in known]
     if unknown:
         notes.append(f"Not in the table, taken for KOSPI shares: {', '.join(unknown)}.")
-    notes += _unseen(report)
-    return tuple(notes)
+    limit = job.settings.risk.max_order_qty
+    buys = [order for order in report.books.orders if order.side is Side.BUY]
+    cut = sum(order.order_qty == limit for order in buys)
+    if limit is not None and cut:
+        cuts = f"{counted(cut, 'buy')} cut to {number(limit)} shares"
+        notes.append(f"{cuts}, the engine's limit for one order.")
+    return (*notes, *_unseen(report))
 
 
 def _unseen(report: Report) -> list[str]:

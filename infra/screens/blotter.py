@@ -76,7 +76,6 @@ class Heading:
     """What stays the same while a blotter is on."""
 
     account_id: AccountId
-    broker: str
     session: Session
     is_live: bool
 
@@ -124,7 +123,10 @@ def draw(frame: Frame, console: Console) -> RenderableType:
     orders = _draw_orders(frame, console, height - _HEAD_LINES - below)
     parts = [Layout(_draw_heading(frame), size=_HEAD_LINES), Layout(orders)]
     if below:
-        positions, tape = Layout(_draw_positions(frame), size=_positions_width(width)), Layout()
+        positions, tape = (
+            Layout(_draw_positions(frame, is_wide=width >= _WIDE), size=_positions_width(width)),
+            Layout(),
+        )
         tape.update(_draw_tape(frame, below - _BORDER_LINES))
         bottom = Layout(size=below)
         bottom.split_row(positions, tape)
@@ -193,11 +195,11 @@ def _draw_heading(frame: Frame) -> RenderableType:
         unrealized = sum((row.unrealized or ZERO for row in frame.positions), ZERO)
     working = sum(n for status, n in frame.counts.items() if not status.is_terminal)
     facts = (
-        f"account {heading.account_id}",
         f"{frame.at.astimezone(zone):%H:%M:%S} {zone.tzname(frame.at)}",
         f"day P&L {money(frame.day_net)} after fees",
         f"open P&L {money(unrealized)}",
         f"orders {sum(frame.counts.values()):,}, {working:,} open",
+        f"account {heading.account_id}",
     )
     title = Text.assemble(badge, ("  Oncefill  ", "bold"), "  ".join(facts))
     title.no_wrap, title.overflow = True, "ellipsis"
@@ -271,16 +273,17 @@ def _positions_width(width: int) -> int:
     return min(64, width * 52 // 100)
 
 
-def _draw_positions(frame: Frame) -> RenderableType:
+def _draw_positions(frame: Frame, *, is_wide: bool) -> RenderableType:
     table = Table(box=None, pad_edge=False, expand=True, padding=(0, 1, 0, 0))
-    table.add_column("symbol", no_wrap=True, overflow="ellipsis", ratio=1)
-    for title in ("qty", "avg px", "last", "open P&L", "realized"):
+    table.add_column("symbol", no_wrap=True, overflow="ellipsis", ratio=1, min_width=6)
+    prices = ("avg px", "last") if is_wide else ()
+    for title in ("qty", *prices, "open P&L", "realized"):
         table.add_column(title, justify="right", no_wrap=True)
     for row in frame.positions:
         table.add_row(
-            f"{row.symbol} {row.name}".rstrip(),
+            f"{row.symbol} {row.name}".rstrip() if is_wide else row.symbol,
             number(row.qty),
-            *map(_value, (row.avg_px, row.last_px)),
+            *map(_value, (row.avg_px, row.last_px) if is_wide else ()),
             *map(_profit, (row.unrealized, row.realized_net)),
             style="" if row.qty else "dim",
         )

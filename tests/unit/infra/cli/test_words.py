@@ -51,8 +51,10 @@ def test_words_are_no_representation_of_an_object(name):
         (rejected(), "rejected by the broker: not tradable [40070000]"),
         (
             not_sent(is_counted=False),
-            "did not reach the broker (this one does not count); waits 1 s before attempt 1 of 4: "
-            "connect timeout",
+            (
+                "did not reach the broker (this one does not count); "
+                "waits 1 s before attempt 1 of 4: connect timeout"
+            ),
         ),
         (not_sent(4, None), "did not reach the broker; no further attempt: connect timeout"),
         (

@@ -1,5 +1,6 @@
 """What store tests arrange with: appends of whole orders, and a book that follows them."""
 
+from domain.events import SignalRefused
 from domain.journal import Append, LoadBook, LoadFills
 from domain.order import evolve
 from domain.position import PositionBook, change_for, evolve_book
@@ -46,6 +47,13 @@ def a_filled_order(number=1, *, qty=100, px=70_000, **changes):
         filled(qty - qty * 4 // 10, "2", broker_id, px),
         signal=signal,
     )
+
+
+def a_note(text="busy", *, life=0, version=None):
+    """An append to a stream that several write."""
+    event = SignalRefused(signal_id="s-9", field="order_qty", reason=text, at=NOW)
+    topics = (("signal.refused",),)
+    return Append(stream="signal", version=version, events=(event,), topics=topics, life=life)
 
 
 def commit(journal, *appends):
