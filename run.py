@@ -89,17 +89,25 @@ def start_engine(
     """
     from dataclasses import replace
 
+    import structlog
+
     from actors.engine import Engine, Ports
     from actors.runtime import LiveSystem
     from domain.settings import Settings
     from infra.brokers.paper.default import default_gateway
     from infra.clock import SystemClock, ThreadScheduler
+    from infra.log import configure_log
     from infra.store.store import open_store
 
     chosen = replace(settings or Settings(), **overrides)
     path = store or Path(".oncefill", "main", "oncefill.db")
     clock = SystemClock()
     opened = open_store(path, account_id=chosen.account_id, clock=clock)
+    if not structlog.is_configured():
+        # The runner's own logging stands; without any, nothing that happens goes unwritten.
+        configure_log(
+            level="info", console=sys.stderr.isatty(), file=path.with_name("oncefill.log")
+        )
     scheduler = ThreadScheduler()
     try:
         broker = (

@@ -8,12 +8,13 @@ from typing import Any
 
 import structlog
 
+from actors.eventlog import is_logged, log_record
 from actors.messages import Drain, Receipt, Subscribe, Told, Unsubscribe
 from actors.runtime import ActorSystem, Ref, SimulatedSystem, SystemStats
 from actors.tree import Lasting, Ports, Tree, grow, lasting
 from domain.errors import EngineStoppedError, OutcomeUnknownError, StoreError
 from domain.events import EngineEvent, EngineStarted, EngineStopped, Quarantined
-from domain.journal import Append, LoadBook, Record
+from domain.journal import Append, AppendFailed, AppendReply, Committed, LoadBook, Record
 from domain.settings import Settings
 from domain.signal import Cancel, Signal
 
@@ -155,7 +156,7 @@ class Engine:
         started = EngineStarted(
             epoch=self._ports.store.epoch, version=self._version, at=system.now()
         )
-        self._append(tree, started, "engine.started")
+        self._append(tree, started, "engine.started", self._log_from)
         log.info(
             "engine.started",
             account_id=self.settings.account_id,
@@ -214,9 +215,16 @@ class Engine:
             _resolve(future, EngineStoppedError(reason))
         asked.clear()
 
-    def _append(self, tree: Tree, event: EngineEvent, topic: str) -> None:
+    def _append(
+        self, tree: Tree, event: EngineEvent, topic: str, reply: AppendReply | None = None
+    ) -> None:
         batch = Append(stream="engine", version=None, events=(event,), topics=((topic,),))
-        tree.journal.append(batch, _ignore)
+        tree.journal.append(batch, reply or _ignore)
+
+    def _log_from(self, answer: Committed | AppendFailed) -> None:
+        """Log every event from this start on; what came before has been logged."""
+        if isinstance(answer, Committed) and is_logged():
+            self._now().bus.tell(Subscribe("log", log_record, answer.seq - 1))
 
     def _journal_now(self, tree: Tree, event: EngineEvent) -> None:
         self._append(tree, event, "engine.stopped")

@@ -37,7 +37,15 @@ def main(folder: Path, plan: dict) -> None:
         )[0]
 
     engine = start_engine(SETTINGS, store=folder / "oncefill.db", gateway=gateway)
-    engine.subscribe(lambda record: say({"seq": record.seq, "topics": record.topics}))
+    engine.subscribe(
+        lambda record: say(
+            {
+                "seq": record.seq,
+                "topics": record.topics,
+                "used_attempt": getattr(record.event, "is_counted", False),
+            }
+        )
+    )
     for line in (folder / "signals.jsonl").read_text().splitlines():
         receipt = engine.ask(json.loads(line)).result(timeout=30)
         say({"acknowledged": receipt.signal_id})
