@@ -88,6 +88,7 @@ def start_engine(
         StoreError: The store cannot be used; the text says what to do.
     """
     from dataclasses import replace
+    from functools import partial
 
     import structlog
 
@@ -109,12 +110,9 @@ def start_engine(
             level="info", console=sys.stderr.isatty(), file=path.with_name("oncefill.log")
         )
     scheduler = ThreadScheduler()
+    make = gateway or partial(default_gateway, path.with_name("paper.db"), chosen)
     try:
-        broker = (
-            gateway(clock, scheduler)
-            if gateway is not None
-            else default_gateway(path.with_name("paper.db"), chosen, clock, scheduler)
-        )
+        broker = make(clock, scheduler)
     except BaseException:
         scheduler.stop()
         opened.close()

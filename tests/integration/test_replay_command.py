@@ -7,14 +7,17 @@ import subprocess
 import sys
 from datetime import datetime
 from decimal import Decimal
+from signal import SIGINT, getsignal, raise_signal
 
 import pytest
 
 from domain.broker import OrderRequest
 from domain.errors import EngineStoppedError, InvalidInputError, OncefillError
 from domain.session import KST
-from domain.terms import ClientOrderId, OrderType, Side, Symbol, TimeInForce
+from domain.terms import ClientOrderId, OrderStatus, OrderType, Side, Symbol, TimeInForce
 from infra.cli.main import guarded
+from infra.store.audit import verify
+from infra.store.reading import open_reader
 from run import simulate_engine
 from tests.house.files import ROOT
 from tests.integration.replays import KODEX, QUICK, SAMSUNG, run, thin, write
@@ -185,6 +188,26 @@ def test_an_order_whose_end_is_never_heard_ends_the_replay(tmp_path):
     path = write(tmp_path, *thin(1_000))
     with pytest.raises(OncefillError, match=r"close of 2019-05-27: crossover:005930:"):
         run(path, "--store", tmp_path / "run", *QUICK, launch=launch)
+
+
+def test_ctrl_c_stops_the_engine_in_order(tmp_path):
+    def launch(settings, **how):
+        engine, system = simulate_engine(settings, **how)
+        # In the middle of a step, and of a call to the broker.
+        until_open = datetime(2019, 5, 27, 9, tzinfo=KST) - system.now()
+        system.call_later(until_open.total_seconds() + 0.015, lambda: raise_signal(SIGINT))
+        return engine, system
+
+    before = getsignal(SIGINT)
+    path = write(tmp_path, *SAMSUNG)
+    assert guarded(lambda: run(path, "--store", tmp_path, *QUICK, launch=launch)) == 130
+
+    assert getsignal(SIGINT) is before
+    with open_reader(tmp_path / "oncefill.db") as reader:
+        assert verify(reader).ok
+        assert [order.status for order in reader.orders()] == [OrderStatus.FILLED]
+        *_, last = reader.records()
+    assert "engine.stopped" in last.topics
 
 
 class Terminal(io.StringIO):

@@ -4,6 +4,7 @@ Orders and executions are the truth; cash, positions and numbering are folded fr
 book is opened, so they cannot disagree after a kill. One process holds the file at a time.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -190,6 +191,12 @@ def _all(table: Table) -> Select[Any]:
 
 def _connect(path: Path, *, power_safe: bool) -> Connection:
     """Open the file for this process alone, with the tables that it needs."""
+    try:
+        # Made before the database opens it, so that nobody else can ever read it.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        msg = f"{path} cannot be used: {error.strerror}. Name another file."
+        raise StoreError(msg) from error
     engine = create_engine(
         f"sqlite:///{path}",
         poolclass=StaticPool,

@@ -185,7 +185,7 @@ class PaperGateway:
             self._wait(timeout_s)
             raise _unknown(operation, "no answer within the timeout")
         self._wait(there_s)
-        answer = self._answer(work, fault)
+        answer = self._answer(operation, work, fault)
         if there_s + back_s >= timeout_s:
             self._wait(timeout_s - there_s)
             raise _unknown(operation, "no answer within the timeout")
@@ -194,11 +194,13 @@ class PaperGateway:
             raise answer
         return answer
 
-    def _answer(self, work: Callable[[Fault | None], T], fault: Fault | None) -> T | Exception:
+    def _answer(
+        self, operation: Operation, work: Callable[[Fault | None], T], fault: Fault | None
+    ) -> T | Exception:
         """Return what the broker's side sends back: a result, or the error that stands for it."""
         kind = None if fault is None else fault.kind
         if kind is FaultKind.HTTP_500_BEFORE:
-            return _server_error()
+            return _server_error(operation)
         if fault is not None and kind is FaultKind.RATE_LIMITED:
             return _rate_limited(fault.wait_s)
         retry_after_s = self._window.take(self._clock.monotonic())
@@ -207,15 +209,15 @@ class PaperGateway:
         try:
             result = work(fault)
         except RefusedError as refusal:
-            return _server_error() if kind is FaultKind.HTTP_500_AFTER else refusal
+            return _server_error(operation) if kind is FaultKind.HTTP_500_AFTER else refusal
         except StoreError:
-            return _server_error()
-        return _server_error() if kind is FaultKind.HTTP_500_AFTER else result
+            return _server_error(operation)
+        return _server_error(operation) if kind is FaultKind.HTTP_500_AFTER else result
 
     def _work_unheard(self, work: Callable[[Fault | None], T], fault: Fault | None) -> None:
         """Do what arrived after the caller gave up; nobody hears the answer."""
         if not self._is_closed:
-            self._answer(work, fault)
+            self._answer(Operation.PLACE, work, fault)
 
     def _connect(self, operation: Operation, fault: Fault | None) -> None:
         if self._is_closed:
@@ -254,11 +256,11 @@ def _rate_limited(retry_after_s: float) -> RateLimitedError:
     return RateLimitedError(text, retry_after_s=retry_after_s)
 
 
-def _server_error() -> OutcomeUnknownError:
-    return OutcomeUnknownError(
-        "HTTP 500 from the paper broker; the request may have been executed."
-    )
+def _server_error(operation: Operation) -> OutcomeUnknownError:
+    return _unknown(operation, "HTTP 500 from the paper broker")
 
 
 def _unknown(operation: Operation, cause: str) -> OutcomeUnknownError:
-    return OutcomeUnknownError(f"{operation}: {cause}; it may have been executed.")
+    is_write = operation in (Operation.PLACE, Operation.CANCEL)
+    meaning = "it may have been executed" if is_write else "nothing was learned"
+    return OutcomeUnknownError(f"{operation}: {cause}; {meaning}.")
