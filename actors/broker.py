@@ -44,6 +44,8 @@ log = structlog.get_logger()
 # How far turns may run ahead of what the limit and the broker's speed can serve in their time.
 TURNS_AHEAD = 0.8
 FIRST_CALL_S = 0.05
+# More turns than this only make the journal's commits longer than the turns last.
+TURNS_OUT_MOST = 256
 SLOT_RETRY_S = 0.02
 # How long an order waits for one whose turn came earlier and which is still being written down.
 IN_ORDER_S = 0.05
@@ -83,7 +85,9 @@ class BrokerActor(Actor):
         self._turns: dict[int, float] = {}  # Serial to expiry, oldest first.
         self._undecided: dict[int, float] = {}  # Serial to when the turn was given.
         self._serial = 0
-        self._call_s = FIRST_CALL_S
+        self._pace_s = FIRST_CALL_S  # From one call's end to the next while orders wait.
+        self._ended_at_s = 0.0
+        self._was_busy = False  # Turns were out when the latest call ended.
         self._calling: Waiting | None = None
         self._draining: Callable[[], None] | None = None
         self._not_before_s = 0.0
@@ -168,7 +172,8 @@ class BrokerActor(Actor):
         window_s = self._settings.timing.send_window_s * TURNS_AHEAD
         open_s = window_s - self._door.bucket.opens_in_s(self.system.monotonic())
         by_limit = math.floor(open_s / (limit.window_s * MARGIN)) * limit.requests
-        return max(1, min(by_limit, int(window_s / self._call_s)))
+        by_pace = math.floor(window_s / self._pace_s)
+        return max(1, min(by_limit, by_pace, TURNS_OUT_MOST))
 
     def _expire_turns(self) -> None:
         """Forget turns that nobody used; those whose call stands in line keep their place."""
@@ -235,13 +240,18 @@ class BrokerActor(Actor):
         self._turns.pop(waiting.serial, None)
         assert isinstance(done.value, Outcome), f"the call ended with {done.error!r}"
         outcome = done.value
-        if outcome.error is None:
-            took_s = self.system.monotonic() - outcome.asked_s
-            self._call_s = 0.8 * self._call_s + 0.2 * max(0.0001, took_s)
-        elif isinstance(outcome.error, RateLimitedError):
+        self._note_pace(outcome)
+        if isinstance(outcome.error, RateLimitedError):
             self._door.bucket.close_for(outcome.error.retry_after_s, self.system.monotonic())
             log.warning("broker.rate_limited", retry_after_s=outcome.error.retry_after_s)
         waiting.asker.tell(outcome)
+
+    def _note_pace(self, outcome: Outcome) -> None:
+        """Learn how fast orders go out: by the broker, or by the journal when that is slower."""
+        now_s = self.system.monotonic()
+        took_s = now_s - (self._ended_at_s if self._was_busy else outcome.asked_s)
+        self._ended_at_s, self._was_busy = now_s, bool(self._turns)
+        self._pace_s = 0.8 * self._pace_s + 0.2 * max(0.0001, took_s)
 
     def _watch(self) -> None:
         """See that a call which never returns is noticed; one timer serves many calls."""

@@ -111,7 +111,7 @@ class OrderDesk(Actor):
     def _on_seen_loaded(self, seen: OrderSeen | FillSeen, order: Order | None) -> None:
         if order is None:
             self._on_foreign(seen)
-        else:
+        elif not _is_known(order, seen):
             self.spawn_order(order).tell(seen)
 
     def _on_foreign(self, seen: OrderSeen | FillSeen) -> None:
@@ -174,3 +174,13 @@ def fold_stream(stream: StreamEvents) -> Order | None:
     for event in stream.events:
         order = evolve(order, event)
     return order
+
+
+def _is_known(order: Order, seen: OrderSeen | FillSeen) -> bool:
+    """Return whether an order that has ended has nothing to learn from the news."""
+    if isinstance(seen, FillSeen):
+        fill = seen.fill
+        return order.has_fill((fill.broker_order_id, fill.trade_date, fill.exec_id))
+    news = seen.order
+    is_ours = news.broker_order_id == order.broker_order_id
+    return order.is_closed and is_ours and news.cum_qty <= order.cum_qty

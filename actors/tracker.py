@@ -6,7 +6,7 @@ knows whose it is. Polls are fast after activity, slower when idle, and none whi
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -41,7 +41,7 @@ ASK_AGAIN_S = 15.0
 NUDGE_S = 0.05
 ENDED = frozenset({BrokerState.CANCELLED, BrokerState.REJECTED, BrokerState.EXPIRED})
 
-OrderKey = tuple[object, str]
+OrderKey = tuple[date, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ class TrackerActor(Actor):
         self._followed: dict[ClientOrderId, datetime] = {}
         self._known: dict[OrderKey, tuple[BrokerState, Decimal]] = {}
         self._filled: dict[OrderKey, Decimal] = {}
-        self._counted: set[tuple[object, str, str]] = set()
+        self._counted: set[tuple[date, str, str]] = set()
         self._asking: Inquiry | None = None
         self._held: tuple[BrokerOrder, ...] = ()  # Told when the fills they count have been.
         self._asked_at: datetime | None = None
@@ -141,9 +141,16 @@ class TrackerActor(Actor):
             return self._told_until - OVERLAP
         self._is_full = True
         self._reconcile_at_s = self.system.monotonic() + self._settings.reconcile_s
-        self._known.clear()
+        self._forget_old_days()
         oldest = min(self._followed.values(), default=self.system.now())
         return min(oldest, self.system.now()) - timedelta(days=1)
+
+    def _forget_old_days(self) -> None:
+        """Numbers start again each day; what was told on earlier ones is of no use."""
+        oldest = self._settings.session.trade_date(self.system.now()) - timedelta(days=1)
+        self._known = {key: told for key, told in self._known.items() if key[0] >= oldest}
+        self._filled = {key: qty for key, qty in self._filled.items() if key[0] >= oldest}
+        self._counted = {fill for fill in self._counted if fill[0] >= oldest}
 
     def _ask(self, call: Inquiry) -> None:
         self._asking = call
@@ -202,11 +209,13 @@ class TrackerActor(Actor):
             self.after(wait_s, "poll", "poll")
 
     def _is_news(self, order: BrokerOrder) -> bool:
-        """An order that has ended is told again until its actor has believed it."""
-        is_followed = order.client_order_id is None or order.client_order_id in self._followed
-        if is_followed and order.state in ENDED:
+        """Open orders are told all of it now and then, and their end until it is believed."""
+        if self._is_followed(order) and (self._is_full or order.state in ENDED):
             return True
         return self._known.get(_key(order)) != (order.state, order.cum_qty)
+
+    def _is_followed(self, news: BrokerOrder | BrokerFill) -> bool:
+        return news.client_order_id is None or news.client_order_id in self._followed
 
     def _tell_orders(self, orders: tuple[BrokerOrder, ...]) -> None:
         for order in orders:
@@ -215,11 +224,13 @@ class TrackerActor(Actor):
 
     def _tell_fill(self, fill: BrokerFill, source: Source) -> None:
         identity = (fill.trade_date, fill.broker_order_id, fill.exec_id)
-        if identity not in self._counted:
+        is_new = identity not in self._counted
+        if is_new:
             self._counted.add(identity)
             key = (fill.trade_date, fill.broker_order_id)
             self._filled[key] = self._filled.get(key, ZERO) + fill.last_qty
-        self._to.executor(FillSeen(fill, source))
+        if is_new or self._is_followed(fill):
+            self._to.executor(FillSeen(fill, source))
 
 
 def _key(order: BrokerOrder) -> OrderKey:

@@ -430,11 +430,12 @@ def test_a_fill_that_meets_an_order_on_its_way_out_is_not_lost(desk):
     first, late = (fill_of(desk, last_qty=Decimal(n), exec_id=str(n)) for n in (30, 40))
     executor = desk.engine.actor("executor")
     executor.tell(FillSeen(first, Source.POLL))
-    desk.until(lambda: desk.order().cum_qty == 30)
+    desk.until(desk.has_actor)
 
-    # It has asked for leave, and is slow to take it because it has crashed.
+    # It asks for leave, and is slow to take it because it crashes.
     desk.crash_order()
-    desk.run_for(0.02)
+    desk.run_for(0.15)
+    assert desk.has_actor()
     executor.tell(FillSeen(late, Source.POLL))
 
     desk.until(lambda: desk.order().cum_qty == 70, within_s=120)
