@@ -122,8 +122,9 @@ def grow(settings: Settings, ports: Ports, system: ActorSystem, last: Lasting) -
         tracker.bind(system.spawn(TrackerActor, settings, watched, name="tracker")).tell
     )
 
-    def wake(seq: int) -> None:
-        watching.tell(Wake(seq))
+    def wake(seq: int, has_fills: bool) -> None:
+        if has_fills:
+            watching.tell(Wake(seq))
         bus.tell(Wake(seq))
 
     journal.watch(wake)

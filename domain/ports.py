@@ -139,8 +139,11 @@ class Journal(Protocol):
         """
         ...
 
-    def watch(self, told: Callable[[int], None]) -> None:
-        """Have ``told(last_seq)`` called after every commit, from the writer's thread."""
+    def watch(self, told: Callable[[int, bool], None]) -> None:
+        """Have ``told(seq, has_fills)`` called after every commit, from the writer's thread.
+
+        ``seq`` is the number of its last event, ``has_fills`` whether a Filled is among its events.
+        """
         ...
 
 

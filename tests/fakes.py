@@ -62,7 +62,7 @@ class MemoryJournal:
         self._queue: deque[tuple[Append, AppendReply] | tuple[Query, LoadReply]] = deque()
         self._wake: Callable[[], None] | None = None
         self._is_due = False
-        self._watchers: list[Callable[[int], None]] = []
+        self._watchers: list[Callable[[int, bool], None]] = []
         self._rejected: set[tuple[str, int]] = set()
         self._failure: StoreError | None = None
 
@@ -84,8 +84,8 @@ class MemoryJournal:
         if self._queue:
             self._call_writer()
 
-    def watch(self, told: Callable[[int], None]) -> None:
-        """Have ``told(last_seq)`` called after every commit."""
+    def watch(self, told: Callable[[int, bool], None]) -> None:
+        """Have ``told(seq, has_fills)`` called after every commit."""
         self._watchers.append(told)
 
     def drain(self) -> int:
@@ -103,9 +103,11 @@ class MemoryJournal:
         replies = [self._serve(batch_or_query) for batch_or_query, _ in requests]
         for (_, reply), answer in zip(requests, replies, strict=True):
             reply(answer)
-        if any(isinstance(answer, Committed) for answer in replies):
+        written = [answer.append for answer in replies if isinstance(answer, Committed)]
+        if written:
+            has_fills = any(isinstance(e, Filled) for append in written for e in append.events)
             for told in self._watchers:
-                told(len(self._store.records))
+                told(len(self._store.records), has_fills)
         return len(requests)
 
     def close(self) -> None:

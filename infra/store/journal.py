@@ -32,7 +32,7 @@ class SqlJournal:
         self._wake: Callable[[], None] | None = None
         # Held from the wake-up that was made until the drain that follows it begins.
         self._is_due = Lock()
-        self._watchers: tuple[Callable[[int], None], ...] = ()
+        self._watchers: tuple[Callable[[int, bool], None], ...] = ()
         self._failure: StoreError | None = None
 
     @property
@@ -73,8 +73,8 @@ class SqlJournal:
         if self._queue:
             self._call_writer()
 
-    def watch(self, told: Callable[[int], None]) -> None:
-        """Have ``told(last_seq)`` called after every commit, from the writer's thread."""
+    def watch(self, told: Callable[[int, bool], None]) -> None:
+        """Have ``told(seq, has_fills)`` called after every commit, from the writer's thread."""
         self._watchers = (*self._watchers, told)
 
     def drain(self) -> int:
@@ -124,7 +124,7 @@ class SqlJournal:
             _reply(request, reply)
         if any(isinstance(reply, Committed) for reply in replies):
             for told in self._watchers:
-                told(self._writer.seq)
+                told(self._writer.seq, self._writer.has_fills)
         return count
 
 

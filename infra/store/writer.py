@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from domain.errors import ConflictError, FencedError, StoreError
+from domain.events import Filled
 from domain.journal import Append, AppendFailed, Committed, Loaded
 from domain.ports import Clock
 from infra.store.chain import GENESIS, row_hash
@@ -29,6 +30,7 @@ from infra.store.tables import JOURNAL, META
 Reply: TypeAlias = Committed | AppendFailed | Loaded
 
 REMEMBERED_STREAMS: Final = 50_000
+_FILLED: Final = Filled.__name__
 _FEW_STREAMS: Final = 10
 _MANY_STREAMS: Final = 500
 _LAST: Final = select(func.max(JOURNAL.c.seq)).scalar_subquery()
@@ -51,6 +53,7 @@ class _Work:
     hash: str
     versions: dict[str, int]
     rejected: set[tuple[str, int]]
+    has_fills: bool = False
 
 
 @dataclass(slots=True)
@@ -59,6 +62,7 @@ class _Plan:
 
     seq: int
     hash: str
+    has_fills: bool = False
     versions: dict[str, int] = field(default_factory=dict)
     rejected: set[tuple[str, int]] = field(default_factory=set)
     rows: list[tuple[Any, ...]] = field(default_factory=list)
@@ -71,10 +75,12 @@ class Writer:
 
     Attributes:
         seq: Number of the last journal row this writer has committed or seen.
+        has_fills: Whether its last commit held a Filled.
     """
 
     def __init__(self, *, engine: Engine, path: Path, epoch: int, clock: Clock) -> None:
         self.seq = 0
+        self.has_fills = False
         self._engine = engine
         self._path = path
         self._epoch = epoch
@@ -174,6 +180,7 @@ class Writer:
         _INSERT.write(work.connection, plan.rows)
         plan.projections.write(work.connection)
         work.seq, work.hash = plan.seq, plan.hash
+        work.has_fills |= plan.has_fills
         work.versions.update(plan.versions)
         work.rejected |= plan.rejected
         return plan.replies
@@ -190,6 +197,7 @@ class Writer:
 
     def _remember(self, work: _Work) -> None:
         self.seq = work.seq
+        self.has_fills = work.has_fills
         self._rejected = work.rejected
         for stream, version in work.versions.items():
             self._versions[stream] = version
@@ -239,6 +247,8 @@ def _add(plan: _Plan, request: AppendRequest, version: int, recorded_at: str) ->
     for kind, topics, data in request.encoded:
         seq += 1
         version += 1
+        if kind == _FILLED:
+            plan.has_fills = True
         digest = row_hash((prev_hash, seq, stream, version, kind, topics, data, recorded_at))
         plan.rows.append((seq, stream, version, kind, topics, data, recorded_at, prev_hash, digest))
         prev_hash = digest

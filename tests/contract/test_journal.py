@@ -35,7 +35,7 @@ def test_nothing_is_answered_before_the_drain(journal):
 
 def test_a_drain_of_nothing_does_nothing(journal):
     told = []
-    journal.watch(told.append)
+    journal.watch(lambda *words: told.append(words))
 
     assert journal.drain() == 0
     assert told == []
@@ -70,7 +70,7 @@ def test_a_load_sees_all_that_was_queued_before_it_and_nothing_after(journal):
 
 def test_one_drain_is_one_commit_and_the_watchers_hear_of_it_after_the_replies(journal):
     heard = []
-    journal.watch(heard.append)
+    journal.watch(lambda seq, _: heard.append(seq))
 
     for number in range(50):
         journal.append(a_note(str(number)), lambda reply: heard.append(f"reply {reply.seq}"))
@@ -79,10 +79,35 @@ def test_one_drain_is_one_commit_and_the_watchers_hear_of_it_after_the_replies(j
     assert heard == [*(f"reply {seq}" for seq in range(1, 51)), 50]
 
 
+def test_watchers_are_told_whether_the_commit_held_a_fill(journal):
+    made, sent, taken, *parts = a_filled_order()
+    told = []
+    journal.watch(lambda *words: told.append(words))
+
+    commit(journal, made, sent, taken)
+    commit(journal, a_note(), *parts, a_note())
+    commit(journal, a_note())
+    ask(journal, LoadRecords(0))
+
+    assert told == [(3, False), (7, True), (8, False)]
+
+
+def test_a_fill_that_was_refused_is_not_told(journal):
+    mine = steps(started(), accepted(), filled(40), signal=a_signal(signal_id=SignalId("a")))
+    other = steps(started(), accepted(), filled(40), signal=a_signal(signal_id=SignalId("b")))
+    commit(journal, *mine, *other[:3])
+    told = []
+    journal.watch(lambda *words: told.append(words))
+
+    commit(journal, other[3], a_note())
+
+    assert told == [(8, False)]
+
+
 def test_watchers_do_not_hear_of_loads(journal):
     commit(journal, a_note())
     told = []
-    journal.watch(told.append)
+    journal.watch(lambda *words: told.append(words))
 
     ask(journal, LoadRecords(0))
 

@@ -1,5 +1,6 @@
 """What a runner holds: told, asked, stopped, failed, and what is left of it then."""
 
+import itertools
 import threading
 from datetime import timedelta
 from decimal import Decimal
@@ -28,13 +29,6 @@ def live(tmp_path):
 def kinds(desk):
     with open_reader(desk.path) as reader:
         return [record.kind for record in reader.records()]
-
-
-def commits_of(desk):
-    """Note the last sequence of every commit from here on."""
-    seen = []
-    desk.engine._tree.journal.watch(seen.append)
-    return seen
 
 
 def test_an_engine_that_was_not_started_says_so(desk):
@@ -197,9 +191,7 @@ def test_a_runner_may_bring_its_own_bucket(desk):
     desk.system = type(desk.system)(start=desk.clock.now() + timedelta(seconds=5))
     desk.clock = desk.system
     desk.gateway = desk.open_gateway(desk.system, desk.system, None)
-    ports = Ports(
-        store=desk.store, gateway=desk.gateway, system=lambda: desk.system, bucket=bucket
-    )
+    ports = Ports(store=desk.store, gateway=desk.gateway, system=lambda: desk.system, bucket=bucket)
     desk.engine = Engine(desk.settings, ports).start()
     desk.listen()
     desk.quote(70_000)
@@ -208,7 +200,7 @@ def test_a_runner_may_bring_its_own_bucket(desk):
     desk.until_rest("s-0", "s-1", "s-2")
 
     times = desk.times_of()
-    assert all(late - early > 1.0 for early, late in zip(times, times[1:], strict=False))
+    assert all(late - early > 1.0 for early, late in itertools.pairwise(times))
 
 
 def test_stats_show_every_actor_and_what_went_wrong(desk):

@@ -1,5 +1,6 @@
 """Following orders at the broker: one bulk question, nothing while nothing is open."""
 
+import itertools
 from dataclasses import replace
 from decimal import Decimal
 
@@ -17,12 +18,12 @@ from actors.messages import (
     Unfollow,
 )
 from actors.tracker import TrackerActor, TrackerNeighbours
-from domain.broker import BrokerState, FillNews, OrderNews
+from domain.broker import BrokerState, FillNews, OrderNews, OrderRequest
 from domain.events import Source
 from domain.terms import BrokerOrderId
 from infra.brokers.paper import FaultKind, FaultPlan
 from tests.desks import START, buy, cancel
-from tests.unit.actors.rigs import NO_STREAM, TIMING, a_broker_fill, a_broker_order, a_page, setting
+from tests.unit.actors.rigs import NO_STREAM, a_broker_fill, a_broker_order, a_page, setting
 
 LIMIT = Decimal(60_000)
 
@@ -68,8 +69,8 @@ def test_polls_are_fast_after_activity_and_slow_when_nothing_happens(desk):
 
     polls = [at - began for at in desk.times_of("list_orders") if at > began]
 
-    fast = [late - early for early, late in zip(polls, polls[1:], strict=False) if late < 10]
-    slow = [late - early for early, late in zip(polls, polls[1:], strict=False) if early > 11]
+    fast = [late - early for early, late in itertools.pairwise(polls) if late < 10]
+    slow = [late - early for early, late in itertools.pairwise(polls) if early > 11]
     assert fast == pytest.approx([desk.settings.poll_active_s] * len(fast), abs=0.1)
     assert slow == pytest.approx([desk.settings.poll_idle_s] * len(slow), abs=0.1)
     assert len(fast) >= 8
@@ -304,7 +305,9 @@ def test_an_order_that_has_left_is_not_polled_for(tracker):
     assert len(tracker.calls()) == asked
 
 
-@pytest.mark.parametrize("kind", [FaultKind.INCOMPLETE, FaultKind.NOT_SENT, FaultKind.HTTP_500_AFTER])
+@pytest.mark.parametrize(
+    "kind", [FaultKind.INCOMPLETE, FaultKind.NOT_SENT, FaultKind.HTTP_500_AFTER]
+)
 def test_polls_that_fail_now_and_then_cost_time_and_no_fill(desk, kind):
     desk.faults = FaultPlan.script(
         {(call, n): kind for call in ("orders", "fills") for n in (1, 3, 5, 7)},
@@ -333,8 +336,6 @@ def test_a_cancel_is_seen_to_be_done_by_the_poll_that_follows_it(desk):
 
 
 def a_request(signal):
-    from domain.broker import OrderRequest  # noqa: PLC0415
-
     return OrderRequest(
         client_order_id="x",
         symbol=signal.symbol,

@@ -190,7 +190,7 @@ def test_a_commit_of_unknown_result_acknowledges_nothing(store, is_written):
     event.listen(engine, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
     journal = SqlJournal(engine=engine, path=store.path, epoch=epoch, clock=ManualClock())
     replies, told = [], []
-    journal.watch(told.append)
+    journal.watch(lambda *words: told.append(words))
     journal.append(a_filled_order()[0], replies.append)
 
     with pytest.raises(StoreError, match="disk I/O error"):
