@@ -131,7 +131,7 @@ class Loaded:
     """The answer to a query, as of all appends made before it was asked.
 
     Attributes:
-        life: The life of the actor that asked, if one did: a later one must not take it for its own.
+        life: The life of the actor that asked; a later one must not take it for its own.
     """
 
     query: Query

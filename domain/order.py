@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import assert_never
+from typing import Any, assert_never
 
 from domain.events import (
     Accepted,
@@ -182,7 +182,7 @@ def evolve(order: Order | None, event: OrderEvent) -> Order:
             created_at=event.at,
             version=1,
         )
-    return replace(_apply(order, event), version=order.version + 1)
+    return _apply(order, event)
 
 
 _ENDS: Mapping[type, OrderStatus] = {
@@ -199,7 +199,7 @@ def _apply(order: Order, event: OrderEvent) -> Order:
         case SubmitStarted() | SubmitFailed() | SubmitDoubted() | LookedUp():
             return _apply_submit(order, event)
         case Accepted():
-            return _bind(order, event.broker_order_id, event.trade_date)
+            return _after(_bind(order, event.broker_order_id, event.trade_date))
         case Filled():
             return _apply_fill(order, event)
         case CancelRequested() | CancelStarted() | CancelEnded():
@@ -214,8 +214,8 @@ def _apply(order: Order, event: OrderEvent) -> Order:
 
 def _apply_note(order: Order, event: Overdue | Flagged) -> Order:
     if isinstance(event, Overdue):
-        return replace(order, is_overdue=True)
-    return replace(order, flags=(*order.flags, flag_text(event)))
+        return _after(order, is_overdue=True)
+    return _after(order, flags=(*order.flags, flag_text(event)))
 
 
 def _apply_submit(
@@ -225,7 +225,7 @@ def _apply_submit(
         case SubmitStarted():
             placement = Placement(attempt=event.attempt, since=event.since, send_by=event.send_by)
             first = order.submitted_at or event.since
-            return replace(
+            return _after(
                 order,
                 placement=placement,
                 attempts=event.attempt,
@@ -235,7 +235,7 @@ def _apply_submit(
             )
         case SubmitFailed():
             wait_s = event.retry_in_s
-            return replace(
+            return _after(
                 order,
                 placement=None,
                 attempts=event.attempt if event.is_counted else event.attempt - 1,
@@ -245,35 +245,35 @@ def _apply_submit(
         case SubmitDoubted():
             assert order.placement is not None, "decide() lets only a placement be doubted"
             doubted = replace(order.placement, doubt=event.reason)
-            return replace(order, placement=doubted, last_reason=event.reason)
+            return _after(order, placement=doubted, last_reason=event.reason)
         case LookedUp():
-            return replace(order, last_reason=event.reason)
+            return _after(order, last_reason=event.reason)
         case _:
             assert_never(event)
 
 
 def _apply_cancel(order: Order, event: CancelRequested | CancelStarted | CancelEnded) -> Order:
     if isinstance(event, CancelRequested):
-        return replace(order, cancel=PendingCancel(reason=event.reason, at=event.at))
+        return _after(order, cancel=PendingCancel(reason=event.reason, at=event.at))
     assert order.cancel is not None, "decide() lets no cancel request leave without a wish"
     if isinstance(event, CancelStarted):
         asking = replace(order.cancel, requests=event.number, is_asking=True)
-        return replace(order, cancel=asking)
+        return _after(order, cancel=asking)
     if event.outcome is CancelOutcome.REFUSED:
-        return replace(order, cancel=None, last_reason=event.reason)
+        return _after(order, cancel=None, last_reason=event.reason)
     ended = replace(
         order.cancel,
         is_asking=False,
         is_acknowledged=event.outcome is CancelOutcome.ACKNOWLEDGED,
     )
-    return replace(order, cancel=ended)
+    return _after(order, cancel=ended)
 
 
 def _apply_fill(order: Order, fill: Filled) -> Order:
     bound = order
     if order.broker_order_id is None or _is_withdrawn_by_fill(order):
         bound = _bind(order, order.broker_order_id or fill.broker_order_id, fill.trade_date)
-    return replace(
+    return _after(
         bound,
         cum_qty=bound.cum_qty + fill.last_qty,
         cum_amount=bound.cum_amount + fill.last_qty * fill.last_px,
@@ -305,4 +305,9 @@ def _bind(order: Order, broker_order_id: BrokerOrderId, trade_date: date) -> Ord
 
 def _close(order: Order, event: Cancelled | Expired | Rejected | Failed) -> Order:
     closure = Closure(status=_ENDS[type(event)], reason=event.reason, at=event.at)
-    return replace(order, closure=closure, placement=None, retry_at=None, cancel=None)
+    return _after(order, closure=closure, placement=None, retry_at=None, cancel=None)
+
+
+def _after(order: Order, **changes: Any) -> Order:
+    """Return the order with one more event behind it."""
+    return replace(order, version=order.version + 1, **changes)
