@@ -1,37 +1,26 @@
 """What differs between databases, in one place. SQLite only, so far."""
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import date
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Date,
-    Engine,
-    Select,
-    Table,
-    create_engine,
-    event,
-    literal_column,
-)
+from sqlalchemy import Connection, Dialect, Engine, create_engine, event
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
-from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from domain.errors import StoreError
-from infra.store.codec import utc_text
-from infra.store.tables import Exact, UtcTime
 
 BUSY_MS: Final = 5000
 
-# Where ``exec_driver_sql`` puts a value in a compiled statement.
-PLACE: Final[ColumnElement[Any]] = literal_column("?")
+DIALECT: Final[Dialect] = sqlite_dialect()
+
+# What a ``Driver`` raises: whatever went wrong; and that a row may not be beside the others.
+DriverError = sqlite3.Error
+ImpossibleRowError = sqlite3.IntegrityError
 
 TRIGGERS: Final = (
     """CREATE TRIGGER journal_no_update BEFORE UPDATE ON journal
@@ -58,27 +47,114 @@ def reader_engine(path: Path) -> Engine:
     return _engine(path, mode="ro", pragmas=("query_only=ON",), begin="BEGIN")
 
 
-def probe_engine(path: Path) -> Engine:
-    """Return an engine that cannot write and begins no transactions: each look is a fresh one."""
-    return _engine(path, mode="ro", pragmas=("query_only=ON",), begin=None)
+def _engine(path: Path, *, mode: str, pragmas: tuple[str, ...], begin: str) -> Engine:
+    engine = create_engine(
+        "sqlite://", creator=lambda: _connect(path, mode, pragmas), poolclass=NullPool
+    )
 
+    def begin_unless_begun(connection: Connection) -> None:
+        # A Driver has begun its own before it lets Core ask within it.
+        if not _raw_of(connection).in_transaction:
+            connection.exec_driver_sql(begin)
 
-def _engine(path: Path, *, mode: str, pragmas: tuple[str, ...], begin: str | None) -> Engine:
-    uri = f"file:{quote(str(path))}?mode={mode}"
-
-    def connect() -> sqlite3.Connection:
-        # The driver's own transactions are off: "begin" below is the only one that begins any.
-        connection = sqlite3.connect(
-            uri, uri=True, isolation_level=None, check_same_thread=False, timeout=BUSY_MS / 1000
-        )
-        for pragma in pragmas:
-            connection.execute(f"PRAGMA {pragma}")
-        return connection
-
-    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
-    if begin is not None:
-        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    event.listen(engine, "begin", begin_unless_begun)
     return engine
+
+
+def _connect(path: Path, mode: str, pragmas: tuple[str, ...]) -> sqlite3.Connection:
+    # The driver's own transactions are off: it begins none that it was not told to.
+    connection = sqlite3.connect(
+        f"file:{quote(str(path))}?mode={mode}",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=BUSY_MS / 1000,
+    )
+    for pragma in pragmas:
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+def _raw_of(connection: Connection) -> sqlite3.Connection:
+    raw = connection.connection.driver_connection
+    assert isinstance(raw, sqlite3.Connection), type(raw).__name__
+    return raw
+
+
+class Driver:
+    """An engine's connection as its driver has it: for the writer, which commits all day.
+
+    Core's layers around a statement take longer than SQLite does for it, and a commit of one
+    event has five. Only text compiled from the tables is run here. All methods raise DriverError,
+    ``write`` also ImpossibleRowError; both are the driver's own.
+
+    Attributes:
+        core: The same connection for questions, within a transaction begun here.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.core = engine.connect()
+        self._raw = _raw_of(self.core)
+        self._cursor = self._raw.cursor()
+
+    @contextmanager
+    def transaction(self, *, is_writing: bool) -> Iterator[None]:
+        """Commit what is done inside, or nothing of it.
+
+        Args:
+            is_writing: Hold the write lock from the first moment. Otherwise what is read inside
+                is of one moment, and nobody waits for anybody.
+        """
+        self._cursor.execute("BEGIN IMMEDIATE" if is_writing else "BEGIN")
+        try:
+            yield
+            self._raw.commit()
+        except BaseException:
+            # The first error counts; after some of them SQLite has rolled back by itself.
+            with suppress(sqlite3.Error):
+                self._raw.rollback()
+            raise
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Keep what is done inside, or nothing of it, within a transaction."""
+        self._cursor.execute("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            with suppress(sqlite3.Error):
+                self._cursor.execute("ROLLBACK TO part")
+                self._cursor.execute("RELEASE part")
+            raise
+        self._cursor.execute("RELEASE part")
+
+    def read(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
+        """Return the rows that ``statement`` finds."""
+        return self._cursor.execute(statement, values).fetchall()
+
+    def write(self, statement: str, rows: Iterable[Sequence[Any]]) -> int:
+        """Run ``statement`` for each row; return how many rows it changed."""
+        return self._cursor.executemany(statement, rows).rowcount
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self.core.close()
+
+
+class Probe:
+    """A connection that cannot write and begins no transactions: each look is a fresh one."""
+
+    def __init__(self, path: Path) -> None:
+        self._raw = _connect(path, "ro", ("query_only=ON",))
+        self._cursor = self._raw.cursor()
+
+    def read(self, statement: str) -> list[Any]:
+        """Return the rows that ``statement`` finds; raise DriverError."""
+        return self._cursor.execute(statement).fetchall()
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._raw.close()
 
 
 @contextmanager
@@ -95,56 +171,3 @@ def explained(path: Path) -> Iterator[None]:
             what = "cannot be used; check the disk"
         msg = f"{path} {what} ({error.orig})."
         raise StoreError(msg) from error
-
-
-# What the columns' own types do for a value, in one call (a test compares the two).
-_CONVERTERS: Final[dict[type, Callable[[Any], Any]]] = {
-    Exact: str,
-    UtcTime: utc_text,
-    Date: date.isoformat,
-}
-
-
-def compiled(statement: Select[Any]) -> str:
-    """Return the statement's text for ``exec_driver_sql``, made once instead of at each call.
-
-    Core takes a tenth of a millisecond a call, and a commit for one order is hardly longer.
-    """
-    return str(statement.compile(dialect=sqlite_dialect(), compile_kwargs={"literal_binds": True}))
-
-
-class Bulk:
-    """One INSERT of a table, compiled once; rows are tuples in the order of its columns.
-
-    With ``updates``, a row whose primary key is known changes those columns of the old one. Core's
-    own executemany is half as fast, with its dicts and layers of processors; this converts what
-    the driver would not take and hands it tuples.
-    """
-
-    def __init__(self, table: Table, *, updates: Collection[str] = ()) -> None:
-        dialect = sqlite_dialect()
-        statement = insert(table)
-        if updates:
-            # SQLite writes the index of every column named here, changed or not: name no others.
-            changed = {name: statement.excluded[name] for name in updates}
-            keys = list(table.primary_key.columns)
-            statement = statement.on_conflict_do_update(index_elements=keys, set_=changed)
-        self._sql = str(statement.compile(dialect=dialect))
-        self._converters: list[tuple[int, Callable[[Any], Any]]] = [
-            (index, _CONVERTERS[type(column.type)])
-            for index, column in enumerate(table.c)
-            if type(column.type) in _CONVERTERS
-        ]
-
-    def write(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Insert ``rows`` in their order."""
-        if rows:
-            plain = [self._plain(row) for row in rows] if self._converters else list(rows)
-            connection.exec_driver_sql(self._sql, plain)
-
-    def _plain(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
-        values = list(row)
-        for index, convert in self._converters:
-            if (value := values[index]) is not None:
-                values[index] = convert(value)
-        return tuple(values)

@@ -5,11 +5,11 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
-from sqlalchemy import Connection, Engine, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import select
 
 from domain.errors import NotSentError
-from infra.store.dialect import compiled
+from infra.store.dialect import DriverError, Probe
+from infra.store.statements import compiled
 from infra.store.tables import META
 
 HALT_FILE: Final = "HALT"
@@ -18,14 +18,17 @@ _EPOCH: Final = compiled(select(META.c.value).where(META.c.key == "epoch"))
 
 
 class StoreGuard:
-    """domain.ports.Guard on the store; for any thread. ``engine`` begins no transactions."""
+    """domain.ports.Guard on the store; for any thread."""
 
-    def __init__(self, *, engine: Engine, path: Path, epoch: int) -> None:
-        self._engine = engine
+    def __init__(self, *, path: Path, epoch: int) -> None:
         self._path = path
         self._epoch = epoch
+        # Texts made once: making them takes longer than the system's answer.
+        self._store = os.fspath(path)
+        self._halt = os.fspath(path.with_name(HALT_FILE))
         self._file = path.stat().st_ino
-        self._connection: Connection | None = None
+        self._probe: Probe | None = None
+        self._is_closed = False
         self._lock = Lock()
 
     def check(self) -> None:
@@ -35,11 +38,18 @@ class StoreGuard:
             NotSentError: Halted, fenced, or that could not be found out.
         """
         try:
-            self._check_halt()
+            is_halted = _is_there(self._halt)
+            file = os.stat(self._store).st_ino  # noqa: PTH116 Path.stat takes twice as long.
             epoch = self._read_epoch()
-        except (OSError, SQLAlchemyError, ValueError, TypeError) as error:
+        except (OSError, DriverError, ValueError, TypeError) as error:
             msg = f"Not sent: the store {self._path} could not be read ({type(error).__name__})."
             raise NotSentError(msg) from error
+        if is_halted:
+            msg = f"Not sent: trading is halted by {self._halt}; remove that file to go on."
+            raise NotSentError(msg)
+        if file != self._file:
+            msg = f"Not sent: {self._path} was replaced while the engine ran; restart the engine."
+            raise NotSentError(msg)
         if epoch != self._epoch:
             msg = f"Not sent: another engine has taken over {self._path} (epoch {epoch})."
             raise NotSentError(msg)
@@ -47,21 +57,25 @@ class StoreGuard:
     def close(self) -> None:
         """Let go of the file; every later check says no."""
         with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-
-    def _check_halt(self) -> None:
-        halt = self._path.with_name(HALT_FILE)
-        # lexists: a link to nowhere halts as well.
-        if os.path.lexists(halt):
-            msg = f"Not sent: trading is halted by {halt}; remove that file to go on."
-            raise NotSentError(msg)
-        if self._path.stat().st_ino != self._file:
-            msg = f"Not sent: {self._path} was replaced while the engine ran; restart the engine."
-            raise NotSentError(msg)
+            self._is_closed = True
+            if self._probe is not None:
+                self._probe.close()
 
     def _read_epoch(self) -> int:
         with self._lock:
-            if self._connection is None:
-                self._connection = self._engine.connect()
-            return int(self._connection.exec_driver_sql(_EPOCH).scalar_one())
+            if self._probe is None:
+                if self._is_closed:
+                    msg = "the guard is closed"
+                    raise ValueError(msg)
+                self._probe = Probe(self._path)
+            ((epoch,),) = self._probe.read(_EPOCH)
+        return int(epoch)
+
+
+def _is_there(path: str) -> bool:
+    """A link to nowhere is there; what cannot be looked at raises."""
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        return False
+    return True

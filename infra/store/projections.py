@@ -6,13 +6,12 @@ from the journal.
 
 from typing import Any, Final
 
-from sqlalchemy import Connection
-
 from domain.events import Filled
 from domain.journal import Append
 from domain.order import Order
 from domain.position import Position, PositionBook, PositionChanged, RecordedFill
-from infra.store.dialect import Bulk
+from infra.store.dialect import Driver
+from infra.store.statements import Change, Insert
 from infra.store.tables import CHECKPOINTS, DAILY_PNL, FILLS, ORDERS, POSITIONS
 
 BOOK: Final = "positions"  # The book's name among the checkpoints.
@@ -32,11 +31,12 @@ _CHANGING: Final = (  # What the signal said never changes.
 )
 _SUMS: Final = ("realized_gross", "fees", "taxes", "updated_seq")
 
-_ORDERS: Final = Bulk(ORDERS, updates=_CHANGING)
-_FILLS: Final = Bulk(FILLS)
-_POSITIONS: Final = Bulk(POSITIONS, updates=("qty", "cost", *_SUMS))
-_DAILY_PNL: Final = Bulk(DAILY_PNL, updates=_SUMS)
-_CHECKPOINTS: Final = Bulk(CHECKPOINTS, updates=("seq", "version"))
+_ORDERS: Final = Insert(ORDERS, updates=_CHANGING)
+_KNOWN_ORDERS: Final = Change(ORDERS, updates=_CHANGING)
+_FILLS: Final = Insert(FILLS)
+_POSITIONS: Final = Insert(POSITIONS, updates=("qty", "cost", *_SUMS))
+_DAILY_PNL: Final = Insert(DAILY_PNL, updates=_SUMS)
+_CHECKPOINTS: Final = Insert(CHECKPOINTS, updates=("seq", "version"))
 
 _Row = tuple[Any, ...]
 
@@ -44,19 +44,22 @@ _Row = tuple[Any, ...]
 class Projections:
     """The projections of one commit's appends: collect them, then write them once."""
 
-    __slots__ = ("_checkpoints", "_daily", "_fills", "_orders", "_positions")
+    __slots__ = ("_checkpoints", "_daily", "_fills", "_new", "_orders", "_positions")
 
     def __init__(self) -> None:
+        self._new: set[str] = set()
         self._orders: dict[str, tuple[Order, int]] = {}
         self._fills: list[_Row] = []
         self._positions: dict[Any, _Row] = {}
         self._daily: dict[Any, _Row] = {}
         self._checkpoints: dict[str, _Row] = {}
 
-    def add(self, append: Append, *, first_seq: int) -> None:
-        """Take in an append whose first event has number ``first_seq``."""
+    def add(self, append: Append, *, first_seq: int, is_new: bool) -> None:
+        """Take in an append whose first event has number ``first_seq``, of a new stream or not."""
         match append.state:
             case Order() as order:
+                if is_new:
+                    self._new.add(order.client_order_id)
                 self._orders[order.client_order_id] = (order, first_seq + len(append.events) - 1)
                 for seq, event in enumerate(append.events, first_seq):
                     if isinstance(event, Filled):
@@ -66,14 +69,23 @@ class Projections:
             case _:
                 pass
 
-    def write(self, connection: Connection) -> None:
+    def write(self, driver: Driver) -> None:
         """Write what was collected."""
-        orders = [order_row(order, seq) for order, seq in self._orders.values()]
-        _ORDERS.write(connection, orders)
-        _FILLS.write(connection, self._fills)
-        _POSITIONS.write(connection, list(self._positions.values()))
-        _DAILY_PNL.write(connection, list(self._daily.values()))
-        _CHECKPOINTS.write(connection, list(self._checkpoints.values()))
+        self._write_orders(driver)
+        _FILLS.write(driver, self._fills)
+        _POSITIONS.write(driver, list(self._positions.values()))
+        _DAILY_PNL.write(driver, list(self._daily.values()))
+        _CHECKPOINTS.write(driver, list(self._checkpoints.values()))
+
+    def _write_orders(self, driver: Driver) -> None:
+        new: list[_Row] = []
+        known: list[_Row] = []
+        for key, (order, seq) in self._orders.items():
+            (new if key in self._new else known).append(order_row(order, seq))
+        _ORDERS.write(driver, new)
+        if not _KNOWN_ORDERS.write(driver, known):
+            # The table was dropped, and is not made again yet.
+            _ORDERS.write(driver, known)
 
     def _add_book(self, book: PositionBook, append: Append, first_seq: int) -> None:
         for seq, event in enumerate(append.events, first_seq):

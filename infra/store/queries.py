@@ -1,8 +1,11 @@
 """What the journal can be asked, in SQL; rows in, domain values out."""
 
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
 from typing import Any, Final, assert_never
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select
 from sqlalchemy.sql import Select
 
 from domain.journal import (
@@ -20,7 +23,9 @@ from domain.journal import (
 from domain.position import DailyPnl, Position, PositionBook, RecordedFill
 from domain.terms import AccountId, ClientOrderId, Side
 from infra.store.codec import CODEC, utc_time
+from infra.store.dialect import Driver
 from infra.store.projections import BOOK
+from infra.store.statements import PLACE, compiled
 from infra.store.tables import CHECKPOINTS, DAILY_PNL, FILLS, JOURNAL, META, ORDERS, POSITIONS
 
 ORDER_STREAM: Final = "order/"
@@ -31,22 +36,28 @@ _OPEN_ORDERS: Final = (
     .where(ORDERS.c.is_open)
     .order_by(JOURNAL.c.seq)
 )
+# These two are asked after every commit: Core would take several times as long as SQLite.
+_RECORDS_AFTER: Final = compiled(
+    select(JOURNAL).where(JOURNAL.c.seq > PLACE).order_by(JOURNAL.c.seq).limit(PLACE)
+)
+_FILLS_AFTER: Final = compiled(
+    select(FILLS).where(FILLS.c.seq > PLACE).order_by(FILLS.c.seq).limit(PLACE)
+)
 _ACCOUNT: Final = select(META.c.value).where(META.c.key == "account_id")
 
 
-def answer(connection: Connection, query: Query) -> Answer:
-    """Return the answer to ``query`` within the connection's transaction."""
+def answer(driver: Driver, query: Query) -> Answer:
+    """Return the answer to ``query`` within the driver's transaction."""
+    connection = driver.core
     match query:
         case LoadOpenOrders():
             return _open_orders(connection)
         case LoadStream():
             return _stream(connection, query.stream)
         case LoadRecords():
-            chosen = select(JOURNAL).where(JOURNAL.c.seq > query.after_seq)
-            return records(connection, chosen.order_by(JOURNAL.c.seq).limit(query.limit))
+            return tuple(map(record_of, driver.read(_RECORDS_AFTER, _span(query))))
         case LoadFills():
-            later = select(FILLS).where(FILLS.c.seq > query.after_seq)
-            return fills(connection, later.order_by(FILLS.c.seq).limit(query.limit))
+            return tuple(map(_fill_of, driver.read(_FILLS_AFTER, _span(query))))
         case LoadBook():
             return book(connection)
         case FindOrder():
@@ -60,16 +71,17 @@ def records(connection: Connection, chosen: Select[Any]) -> tuple[Record, ...]:
     return tuple(record_of(row) for row in connection.execute(chosen))
 
 
-def record_of(row: Row[Any]) -> Record:
+def record_of(row: Sequence[Any]) -> Record:
     """Return a journal row as a record."""
+    seq, stream, stream_seq, kind, topics, data, recorded_at, _, _ = row
     return Record(
-        seq=row.seq,
-        stream=row.stream,
-        stream_seq=row.stream_seq,
-        kind=row.kind,
-        topics=tuple(row.topics.split()),
-        event=CODEC.decode(row.kind, row.data),
-        recorded_at=utc_time(row.recorded_at),
+        seq=seq,
+        stream=stream,
+        stream_seq=stream_seq,
+        kind=kind,
+        topics=tuple(topics.split()),
+        event=CODEC.decode(kind, data),
+        recorded_at=utc_time(recorded_at),
     )
 
 
@@ -116,6 +128,29 @@ def daily_pnl(connection: Connection) -> tuple[DailyPnl, ...]:
     return tuple(
         DailyPnl(day=row.day, realized_gross=row.realized_gross, fees=row.fees, taxes=row.taxes)
         for row in rows
+    )
+
+
+def _span(query: LoadRecords | LoadFills) -> tuple[int, int]:
+    return query.after_seq, query.limit
+
+
+def _fill_of(row: Sequence[Any]) -> RecordedFill:
+    """Do what ``fills`` does, for a row as the driver has it."""
+    seq, order_id, broker_id, day, exec_id, symbol, side, qty, px, commission, tax, at = row
+    return RecordedFill(
+        seq=seq,
+        client_order_id=order_id,
+        broker_order_id=broker_id,
+        exec_id=exec_id,
+        trade_date=date.fromisoformat(day),
+        symbol=symbol,
+        side=Side(side),
+        last_qty=Decimal(qty),
+        last_px=Decimal(px),
+        commission=Decimal(commission),
+        tax=Decimal(tax),
+        transact_time=utc_time(at),
     )
 
 

@@ -9,7 +9,7 @@ from domain.errors import StoreError
 from domain.ports import Clock
 from domain.terms import AccountId
 from infra.store.codec import utc_text
-from infra.store.dialect import explained, probe_engine, writer_engine
+from infra.store.dialect import explained, writer_engine
 from infra.store.guard import StoreGuard
 from infra.store.journal import SqlJournal
 from infra.store.lock import StoreLock
@@ -59,7 +59,6 @@ class Store:
         self._lock = lock
         self._clock = clock
         self._writers: Engine = writer_engine(path)
-        self._probes: Engine = probe_engine(path)
         self._opened: list[SqlJournal | StoreGuard] = []
 
     def prepare(self, account_id: AccountId) -> None:
@@ -89,7 +88,7 @@ class Store:
 
     def guard(self) -> StoreGuard:
         """Return a guard of the current epoch: make the journal first."""
-        guard = StoreGuard(engine=self._probes, path=self.path, epoch=self.epoch)
+        guard = StoreGuard(path=self.path, epoch=self.epoch)
         self._opened.append(guard)
         return guard
 

@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Connection, Engine, func, select
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy import Engine, func, select
+from sqlalchemy.exc import DBAPIError
 
 from domain.errors import ConflictError, FencedError, StoreError
 from domain.events import Filled
@@ -21,10 +21,11 @@ from domain.journal import Append, AppendFailed, Committed, Loaded
 from domain.ports import Clock
 from infra.store.chain import GENESIS, row_hash
 from infra.store.codec import utc_text
-from infra.store.dialect import PLACE, Bulk, compiled
+from infra.store.dialect import Driver, DriverError, ImpossibleRowError
 from infra.store.projections import Projections
 from infra.store.queries import answer
 from infra.store.requests import AppendRequest, Request
+from infra.store.statements import PLACE, Insert, compiled
 from infra.store.tables import JOURNAL, META
 
 Reply: TypeAlias = Committed | AppendFailed | Loaded
@@ -40,14 +41,14 @@ _EPOCH_AND_HEAD: Final = compiled(
     .outerjoin(JOURNAL, JOURNAL.c.seq == _LAST)
     .where(META.c.key == "epoch")
 )
-_INSERT: Final = Bulk(JOURNAL)
+_INSERT: Final = Insert(JOURNAL)
 
 
 @dataclass(slots=True)
 class _Work:
     """One transaction's view: where the journal stands, what was added, who was refused."""
 
-    connection: Connection
+    driver: Driver
     recorded_at: str
     seq: int
     hash: str
@@ -85,7 +86,7 @@ class Writer:
         self._path = path
         self._epoch = epoch
         self._clock = clock
-        self._connection: Connection | None = None
+        self._driver: Driver | None = None
         self._versions: OrderedDict[str, int] = OrderedDict()
         self._rejected: set[tuple[str, int]] = set()
 
@@ -99,28 +100,30 @@ class Writer:
         try:
             try:
                 return self._transact(requests, is_careful=False)
-            except IntegrityError:
+            except ImpossibleRowError:
                 # Some row is impossible. Find it with a savepoint for each append; doing that
                 # always would be 20 times slower.
                 return self._transact(requests, is_careful=True)
-        except DBAPIError as error:
+        except (DriverError, DBAPIError) as error:
+            cause = error.orig if isinstance(error, DBAPIError) else error
             msg = (
-                f"The store {self._path} could not be written: {error.orig}. Nothing of this "
+                f"The store {self._path} could not be written: {cause}. Nothing of this "
                 "commit was acknowledged; check the disk and start again."
             )
             raise StoreError(msg) from error
 
     def close(self) -> None:
         """Let go of the connection."""
-        if self._connection is not None:
-            self._connection.close()
+        if self._driver is not None:
+            self._driver.close()
 
     def _transact(self, requests: Sequence[Request], *, is_careful: bool) -> list[Reply]:
-        if self._connection is None:
-            self._connection = self._engine.connect()
+        if self._driver is None:
+            self._driver = Driver(self._engine)
+        streams = {r.batch.stream for r in requests if isinstance(r, AppendRequest)}
         replies: list[Reply] = []
-        with self._connection.begin():
-            work = self._begin(self._connection, requests)
+        with self._driver.transaction(is_writing=bool(streams)):
+            work = self._begin(self._driver, streams)
             run: list[AppendRequest] = []
             for request in requests:
                 if isinstance(request, AppendRequest):
@@ -128,14 +131,14 @@ class Writer:
                     continue
                 # A load sees what was queued before it, and nothing else.
                 replies += self._write_run(work, run, is_careful=is_careful)
-                replies.append(Loaded(request.query, answer(work.connection, request.query)))
+                replies.append(Loaded(request.query, answer(work.driver, request.query)))
                 run = []
             replies += self._write_run(work, run, is_careful=is_careful)
         self._remember(work)
         return replies
 
-    def _begin(self, connection: Connection, requests: Sequence[Request]) -> _Work:
-        found, seq, digest = connection.exec_driver_sql(_EPOCH_AND_HEAD).one()
+    def _begin(self, driver: Driver, streams: set[str]) -> _Work:
+        ((found, seq, digest),) = driver.read(_EPOCH_AND_HEAD)
         epoch = int(found)
         if epoch != self._epoch:
             msg = (
@@ -145,17 +148,16 @@ class Writer:
             raise FencedError(msg)
         if (seq or 0) != self.seq:
             self._versions.clear()
-        appends = [r.batch for r in requests if isinstance(r, AppendRequest)]
         return _Work(
-            connection=connection,
+            driver=driver,
             recorded_at=utc_text(self._clock.now()),
             seq=seq or 0,
             hash=digest or GENESIS,
-            versions=self._versions_of(connection, {append.stream for append in appends}),
+            versions=self._versions_of(driver, streams),
             rejected=set(self._rejected),
         )
 
-    def _versions_of(self, connection: Connection, streams: set[str]) -> dict[str, int]:
+    def _versions_of(self, driver: Driver, streams: set[str]) -> dict[str, int]:
         versions = {stream: self._versions.get(stream, -1) for stream in streams}
         unknown = sorted(stream for stream, version in versions.items() if version < 0)
         size = _FEW_STREAMS if len(unknown) <= _FEW_STREAMS else _MANY_STREAMS
@@ -164,8 +166,7 @@ class Writer:
             versions.update(dict.fromkeys(chunk, 0))
             # The last name again and again, so that there are only two statements to compile.
             names = (*chunk, *chunk[-1:] * (size - len(chunk)))
-            found = connection.exec_driver_sql(_versions_sql(size), names)
-            versions.update((stream, version) for stream, version in found)
+            versions.update(driver.read(_versions_sql(size), names))
         return versions
 
     def _write_run(
@@ -177,8 +178,8 @@ class Writer:
 
     def _write(self, work: _Work, run: Iterable[AppendRequest]) -> list[Committed | AppendFailed]:
         plan = _plan(work, run)
-        _INSERT.write(work.connection, plan.rows)
-        plan.projections.write(work.connection)
+        _INSERT.write(work.driver, plan.rows)
+        plan.projections.write(work.driver)
         work.seq, work.hash = plan.seq, plan.hash
         work.has_fills |= plan.has_fills
         work.versions.update(plan.versions)
@@ -188,11 +189,11 @@ class Writer:
     def _write_alone(self, work: _Work, request: AppendRequest) -> Committed | AppendFailed:
         append = request.batch
         try:
-            with work.connection.begin_nested():
+            with work.driver.savepoint():
                 return self._write(work, (request,))[0]
-        except IntegrityError as error:
+        except ImpossibleRowError as error:
             work.rejected.add((append.stream, append.life))
-            msg = f"An event of {append.stream} is impossible beside what is recorded: {error.orig}"
+            msg = f"An event of {append.stream} is impossible beside what is recorded: {error}"
             return AppendFailed(append, ConflictError(msg))
 
     def _remember(self, work: _Work) -> None:
@@ -243,7 +244,7 @@ def _refusal(append: Append, version: int, is_rejected: bool) -> ConflictError |
 def _add(plan: _Plan, request: AppendRequest, version: int, recorded_at: str) -> None:
     """Chain the request's events to the plan: the one loop that runs for every row."""
     append = request.batch
-    stream, seq, prev_hash = append.stream, plan.seq, plan.hash
+    stream, seq, prev_hash, is_new = append.stream, plan.seq, plan.hash, not version
     for kind, topics, data in request.encoded:
         seq += 1
         version += 1
@@ -252,6 +253,6 @@ def _add(plan: _Plan, request: AppendRequest, version: int, recorded_at: str) ->
         digest = row_hash((prev_hash, seq, stream, version, kind, topics, data, recorded_at))
         plan.rows.append((seq, stream, version, kind, topics, data, recorded_at, prev_hash, digest))
         prev_hash = digest
-    plan.projections.add(append, first_seq=plan.seq + 1)
+    plan.projections.add(append, first_seq=plan.seq + 1, is_new=is_new)
     plan.seq, plan.hash = seq, prev_hash
     plan.versions[stream] = version

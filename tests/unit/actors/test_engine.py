@@ -216,6 +216,7 @@ def test_stats_show_every_actor_and_what_went_wrong(desk):
 
 
 @pytest.mark.live
+@pytest.mark.slow
 def test_a_live_engine_leaves_no_thread(tmp_path):
     before = set(threading.enumerate())
     desk = LiveDesk(tmp_path).start()
@@ -228,6 +229,7 @@ def test_a_live_engine_leaves_no_thread(tmp_path):
 
 
 @pytest.mark.live
+@pytest.mark.slow
 def test_a_live_engine_builds_its_tree_again_under_a_new_epoch(live):
     setting(live, signal_deadline=timedelta(minutes=5))
     live.start()
@@ -246,6 +248,7 @@ def test_a_live_engine_builds_its_tree_again_under_a_new_epoch(live):
 
 
 @pytest.mark.live
+@pytest.mark.slow
 def test_a_live_engine_fails_when_its_tree_was_rebuilt_too_often(live):
     setting(live, max_tree_rebuilds=0)
     live.start()

@@ -205,3 +205,18 @@ def test_an_order_that_crashes_too_often_is_revived_and_finishes(desk):
     desk.until_rest()
     assert desk.order().flags == ()
     desk.check()
+
+
+def test_the_tracker_forgets_an_order_that_ended_in_a_crash(desk):
+    begun(desk).tell(buy(limit_px=LIMIT))
+    desk.resting()
+    desk.run_for(1)
+    desk.actor_of().tell(FillSeen(fill_of(desk), Source.POLL))
+    desk.crash_order()
+    desk.until(lambda: desk.status() == "FILLED" and not desk.has_actor())
+    desk.run_for(200)
+    before = len(desk.gateway.calls)
+
+    desk.run_for(3600)
+
+    assert len(desk.gateway.calls) == before

@@ -24,6 +24,7 @@ def changes(desk):
     return [record.event for record in desk.records if record.kind == "PositionChanged"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_a_position_actor_that_crashes_all_the_time_counts_each_fill_once(storm, seed):
     storm.start(seed=seed)
@@ -38,6 +39,7 @@ def test_a_position_actor_that_crashes_all_the_time_counts_each_fill_once(storm,
     storm.check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_crashes_before_and_after_the_effects_of_any_message_count_no_fill_twice(storm, seed):
     storm.start(seed=seed, rates=Faults(crash=0.08))

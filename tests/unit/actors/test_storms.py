@@ -13,6 +13,8 @@ from infra.brokers.paper import FaultKind, FaultPlan, PaperSettings
 from tests.desks import START, buy, cancel, sell
 from tests.unit.actors.rigs import StormDesk
 
+pytestmark = pytest.mark.slow
+
 RATES = {
     FaultKind.NOT_SENT: 0.04,
     FaultKind.LOST_BEFORE: 0.04,

@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, event
+from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from domain.errors import StoreError
@@ -34,8 +34,11 @@ def store(tmp_path):
 
 
 def counting_commits(store, counts):
-    event.listen(store._writers, "commit", lambda _connection: counts.append(1))
-    return store.journal()
+    journal = store.journal()
+    ask(journal, LoadStream("none"))
+    raw = journal._writer._driver.core.connection.driver_connection
+    raw.set_trace_callback(lambda statement: statement == "COMMIT" and counts.append(1))
+    return journal
 
 
 def test_what_is_queued_is_one_transaction(store):
@@ -86,6 +89,18 @@ def test_versions_are_right_after_they_were_forgotten(store, monkeypatch):
 
     assert all(isinstance(reply, Committed) for step in replies for reply in step)
     assert len(journal._writer._versions) == 2
+
+
+def test_loads_alone_wait_for_no_writer_and_hold_none_up(store):
+    journal = store.journal()
+    commit(journal, *a_filled_order())
+    with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+
+        records = ask(journal, LoadRecords(0))
+
+    assert len(records) == 5
+    assert not journal._writer._driver.core.connection.driver_connection.in_transaction
 
 
 def test_what_an_operators_command_wrote_is_noticed(store):
@@ -153,9 +168,7 @@ def test_one_impossible_row_costs_only_its_own_append(store):
 def test_a_full_disk_acknowledges_nothing_and_stops_the_journal(store):
     journal = store.journal()
     commit(journal, *a_filled_order(1))
-    connection = journal._writer._connection
-    connection.exec_driver_sql("PRAGMA max_page_count = 1")
-    connection.rollback()
+    journal._writer._driver.read("PRAGMA max_page_count = 1")
     replies = []
     for number in range(2, 200):
         journal.append(a_filled_order(number)[0], replies.append)
@@ -187,7 +200,6 @@ def test_a_commit_of_unknown_result_acknowledges_nothing(store, is_written):
         creator=lambda: sqlite3.connect(store.path, isolation_level=None, factory=Failing),
         poolclass=NullPool,
     )
-    event.listen(engine, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
     journal = SqlJournal(engine=engine, path=store.path, epoch=epoch, clock=ManualClock())
     replies, told = [], []
     journal.watch(lambda *words: told.append(words))

@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import insert, select
 from sqlalchemy.dialects import postgresql
 
-from infra.store.dialect import Bulk, reader_engine, writer_engine
-from infra.store.tables import FILLS, ORDERS, Exact, StoreRow
+from infra.store.dialect import Driver, ImpossibleRowError, reader_engine, writer_engine
+from infra.store.statements import Change, Insert
+from infra.store.tables import FILLS, META, ORDERS, Exact, StoreRow
 from tests.unit.domain.orders import NOW
 from tests.unit.infra.store.stores import a_filled_order, a_store, commit
 
@@ -70,11 +71,12 @@ def test_rows_written_in_bulk_are_those_that_core_would_write(tmp_path):
     store = a_store(tmp_path)
     row = (7, "c", "b", date(2026, 3, 2), "e", "005930", "BUY", Decimal("1E+3"), Decimal("0.10"))
     row = (*row, Decimal(0), Decimal("-0"), NOW)
-    engine = writer_engine(store.path)
+    driver = Driver(writer_engine(store.path))
 
-    with engine.begin() as connection:
-        Bulk(FILLS).write(connection, [row])
-        bulk = connection.exec_driver_sql("SELECT * FROM fills").one()
+    with driver.transaction(is_writing=True):
+        Insert(FILLS).write(driver, [row])
+        (bulk,) = driver.read("SELECT * FROM fills")
+        connection = driver.core
         back = connection.execute(select(FILLS)).one()
         connection.exec_driver_sql("DELETE FROM fills")
         connection.execute(insert(FILLS), dict(zip(FILLS.c.keys(), row, strict=True)))
@@ -82,13 +84,14 @@ def test_rows_written_in_bulk_are_those_that_core_would_write(tmp_path):
 
     assert bulk == core
     assert tuple(map(repr, back)) == tuple(map(repr, row))
+    driver.close()
     store.close()
 
 
 def test_every_type_that_the_driver_would_not_take_has_a_converter():
     driver_takes = {"AutoString", "Integer", "Boolean"}
     for table in StoreRow.metadata.sorted_tables:
-        bulk = Bulk(table)
+        bulk = Insert(table)
         converted = {index for index, _ in bulk._converters}
         for index, column in enumerate(table.c):
             assert index in converted or type(column.type).__name__ in driver_takes, column
@@ -102,7 +105,38 @@ def test_money_is_numeric_on_postgresql():
 
 
 def test_an_update_names_no_column_that_never_changes():
-    bulk = Bulk(ORDERS, updates=("status",))
+    for statement in (Insert(ORDERS, updates=("status",)), Change(ORDERS, updates=("status",))):
+        assert "SET status" in statement._sql
+        assert "symbol = " not in statement._sql
 
-    assert "SET status = excluded.status" in bulk._sql
-    assert "symbol = " not in bulk._sql
+
+def test_a_change_writes_the_named_columns_and_says_when_a_row_is_missing(tmp_path):
+    store = a_store(tmp_path)
+    commit(store.journal(), *a_filled_order())
+    driver = Driver(writer_engine(store.path))
+    change = Change(ORDERS, updates=("cum_qty", "filled_at", "updated_seq"))
+
+    with driver.transaction(is_writing=True):
+        before = driver.core.execute(select(ORDERS)).mappings().one()
+        wanted = {**before, "cum_qty": Decimal("0.10"), "filled_at": NOW, "updated_seq": 9}
+        is_known = change.write(driver, [tuple({**wanted, "symbol": "never"}.values())])
+        after = driver.core.execute(select(ORDERS)).mappings().one()
+        is_other_known = change.write(driver, [tuple({**before, "client_order_id": "x"}.values())])
+
+    assert (is_known, is_other_known) == (True, False)
+    assert after == wanted
+    driver.close()
+    store.close()
+
+
+def test_what_fails_within_a_transaction_leaves_nothing(tmp_path):
+    store = a_store(tmp_path)
+    driver = Driver(writer_engine(store.path))
+    insert_meta = Insert(META)
+
+    with pytest.raises(ImpossibleRowError), driver.transaction(is_writing=True):
+        insert_meta.write(driver, [("kept", "no"), ("epoch", "twice")])
+
+    assert driver.read("SELECT * FROM meta WHERE key = 'kept'") == []
+    driver.close()
+    store.close()
