@@ -210,10 +210,12 @@ class BrokerActor(Actor):
             if poll_wait_s > 0:
                 self.after(poll_wait_s, "pump", "pump")
             return
-        if not self._door.slot.take():
-            # A call of an earlier tree is still out.
+        if not self._door.slot.take(now_s):
+            # A call of an earlier life or tree is still out.
             self._lines.put_back(waiting)
             self.after(SLOT_RETRY_S, "pump", "pump")
+            if now_s - self._door.slot.since_s > self._longest_call_s():
+                self._give_up("A")
             return
         self._calling = waiting
         self._called_at_s = now_s
@@ -272,8 +274,11 @@ class BrokerActor(Actor):
             self._is_watched = True
             self.after(left_s, "overdue", "overdue")
             return
-        msg = f"a {type(self._calling.call).__name__} call to the broker does not return"
-        self._door.fatal(OutcomeUnknownError(msg))
+        self._give_up(f"A {type(self._calling.call).__name__}")
+
+    def _give_up(self, what: str) -> None:
+        """Stop the engine: nobody knows what a call that hangs will still do."""
+        self._door.fatal(OutcomeUnknownError(f"{what} call to the broker does not return"))
 
 
 def _expired() -> WithheldError:

@@ -63,7 +63,9 @@ class EventBus(Actor):
             ask_journal(self, self._journal, LoadRecords(after_seq, BATCH))
 
     def _publish(self, records: tuple[Record, ...]) -> None:
-        self._head = max(self._head, records[-1].seq if records else 1)
+        # A whole batch means that there may be more, whatever the wake-ups said.
+        more = 1 if len(records) == BATCH else 0
+        self._head = max(self._head, records[-1].seq + more if records else 1)
         for name, subscriber in tuple(self._subscribers.items()):
             after_seq = subscriber.after_seq
             for record in records:

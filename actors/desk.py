@@ -4,24 +4,34 @@ What the broker tells about an order arrives here, also long after the order's a
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 
 from actors.machine import ask_journal
-from actors.messages import FillSeen, Handoff, Leave, OrderSeen, Rested
+from actors.messages import FillSeen, Handoff, Leave, OrderSeen, Rested, Stays
 from actors.order import OrderActor
 from actors.runtime import Actor, Ref
 from actors.steps import OrderTools
 from domain.events import ReconcileBroke
 from domain.journal import Append, FindOrder, Loaded, LoadOpenOrders, LoadStream, StreamEvents
 from domain.order import Order, evolve
-from domain.terms import ClientOrderId
+from domain.terms import ClientOrderId, OrderStatus
 
 log = structlog.get_logger()
 
 REVIVE_S = 30.0
 ORDER = "order/"
+
+
+@dataclass(slots=True)
+class _Leaving:
+    """An order that was given leave; what comes for it meanwhile waits until it has gone."""
+
+    order: Ref
+    digest: str
+    news: list[OrderSeen | FillSeen] = field(default_factory=list)
 
 
 class OrderDesk(Actor):
@@ -34,6 +44,7 @@ class OrderDesk(Actor):
         self._tools = tools
         self._live: dict[ClientOrderId, tuple[Ref, str]] = {}
         self._unsent: set[ClientOrderId] = set()
+        self._leaving: dict[ClientOrderId, _Leaving] = {}
         self._loads: dict[str, list[Callable[[Order | None], None]]] = {}
         self._finding: dict[FindOrder, list[OrderSeen | FillSeen]] = {}
         self._foreign: set[str] = set()
@@ -47,6 +58,11 @@ class OrderDesk(Actor):
     def on_child_stopped(self, ref: Ref) -> None:
         """Revive, after a while, an order that failed too often; the others left by themselves."""
         known = ClientOrderId(ref.actor_urn.removeprefix(ORDER))
+        leaving = self._leaving.get(known)
+        if leaving is not None and leaving.order is ref:
+            del self._leaving[known]
+            for seen in leaving.news:
+                self.ref.tell(seen)
         live = self._live.get(known)
         if live is not None and live[0] is ref:
             del self._live[known]
@@ -76,7 +92,7 @@ class OrderDesk(Actor):
             order = fold_stream(stream)
             if order is not None and order.client_order_id not in self._live:
                 self.spawn_order(order, handoff=Handoff(order))
-                if order.submitted_at is None:
+                if order.status is OrderStatus.PENDING:
                     self._unsent.add(order.client_order_id)
         if not self._is_recovered:
             self._is_recovered = True
@@ -111,6 +127,8 @@ class OrderDesk(Actor):
     def _on_seen_loaded(self, seen: OrderSeen | FillSeen, order: Order | None) -> None:
         if order is None:
             self._on_foreign(seen)
+        elif order.client_order_id in self._leaving:
+            self._leaving[order.client_order_id].news.append(seen)
         elif not _is_known(order, seen):
             self.spawn_order(order).tell(seen)
 
@@ -128,9 +146,20 @@ class OrderDesk(Actor):
 
     def on_rested(self, rested: Rested) -> None:
         """Let an order leave that has ended; what was told to it before comes first."""
-        self._unsent.discard(rested.client_order_id)
-        self._live.pop(rested.client_order_id, None)
+        known = rested.client_order_id
+        self._unsent.discard(known)
+        live = self._live.pop(known, None)
+        if live is not None:
+            self._leaving[known] = _Leaving(rested.order, live[1])
         rested.order.tell(Leave())
+
+    def on_stays(self, stays: Stays) -> None:
+        """Take an order back that had news before it could leave, and tell it what came since."""
+        leaving = self._leaving.pop(stays.client_order_id, None)
+        if leaving is not None:
+            self._live[stays.client_order_id] = (leaving.order, leaving.digest)
+            for seen in leaving.news:
+                leaving.order.tell(seen)
 
     def load_order(self, known: ClientOrderId, then: Callable[[Order | None], None]) -> None:
         """Have ``then`` called with an order that may have no actor, None when there is none."""

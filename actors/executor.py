@@ -21,6 +21,7 @@ from actors.messages import (
     Receipt,
     Reply,
     Rested,
+    Stays,
     Told,
     Want,
 )
@@ -103,7 +104,7 @@ class OrderExecutor(OrderDesk):
                 self.on_loaded(message)
             case OrderSeen() | FillSeen():
                 self.on_seen(message)
-            case Left() | Rested() | Answer():
+            case Left() | Rested() | Stays() | Answer():
                 self._on_order(message)
             case "revive":
                 ask_journal(self, self._tools.journal, LoadOpenOrders())
@@ -111,12 +112,14 @@ class OrderExecutor(OrderDesk):
                 msg = f"the order executor cannot handle {type(message).__name__}"
                 raise TypeError(msg)
 
-    def _on_order(self, message: Left | Rested | Answer) -> None:
+    def _on_order(self, message: Left | Rested | Stays | Answer) -> None:
         match message:
             case Left(client_order_id=known):
                 self._unsent.discard(known)
             case Rested():
                 self.on_rested(message)
+            case Stays():
+                self.on_stays(message)
             case Answer(reply, receipt):
                 self._taken.give(reply, receipt)
 
@@ -212,6 +215,8 @@ class OrderExecutor(OrderDesk):
         order = creating.order
         if order.is_closed:
             self._unsent.discard(known)
+            for cancel in creating.cancels:
+                self._cancel_loaded(cancel, order)
         else:
             ref = self.spawn_order(order, handoff=Handoff(order, is_wanted=True))
             self._tools.to.broker(Want(ref, order.created_at))

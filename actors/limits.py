@@ -42,16 +42,22 @@ class RequestBucket:
 
 
 class CallSlot:
-    """One call to the broker at a time, across lives of the actor and of the tree."""
+    """One call to the broker at a time, across lives of the actor and of the tree.
+
+    Attributes:
+        since_s: Monotonic time at which it was last taken.
+    """
 
     def __init__(self) -> None:
+        self.since_s = 0.0
         self._is_taken = False
 
-    def take(self) -> bool:
+    def take(self, now_s: float) -> bool:
         """Take the slot, or return False while a call is under way."""
         if self._is_taken:
             return False
         self._is_taken = True
+        self.since_s = now_s
         return True
 
     def release(self) -> None:

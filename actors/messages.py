@@ -158,6 +158,11 @@ class Nudge:
 
 
 @dataclass(frozen=True, slots=True)
+class Reconcile:
+    """Compare everything with the broker once more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Follow:
     """An order works at the broker: include it in the polls."""
 
@@ -181,7 +186,7 @@ class CompareBook:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """An order is no longer waiting to be sent for the first time."""
+    """An order is no longer waiting to be sent."""
 
     client_order_id: ClientOrderId
 
@@ -197,6 +202,13 @@ class Rested:
 @dataclass(frozen=True, slots=True)
 class Leave:
     """Go, if nothing new has come: whatever else is told starts the order anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stays:
+    """An order that was given leave has news to see to first."""
+
+    client_order_id: ClientOrderId
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,11 +289,12 @@ class Handoff:
         is_wanted: A turn was asked for already, so that orders go out as their signals came.
     """
 
-    __slots__ = ("_order", "is_wanted")
+    __slots__ = ("_order", "is_wanted", "wishes")
 
     def __init__(self, order: Order | None = None, *, is_wanted: bool = False) -> None:
         self._order = order
         self.is_wanted = is_wanted
+        self.wishes: list[CancelOrder] = []  # Not answered yet; outlives a life of the actor.
 
     def take(self) -> Order | None:
         """Return the order once, then None."""

@@ -8,19 +8,18 @@ from datetime import timedelta
 from typing import Any, assert_never
 
 from actors.answers import Answers
-from actors.machine import Effect
 from actors.messages import (
     CancelAtBroker,
     CancelOrder,
     FillSeen,
     Go,
     Leave,
-    Left,
     LookUp,
     Nudge,
     OrderSeen,
     Outcome,
     Place,
+    Stays,
     Ticket,
     Turn,
 )
@@ -61,18 +60,28 @@ class OrderActor(OrderSteps):
 
     def _on_wish(self, wish: CancelOrder | Leave) -> None:
         if isinstance(wish, Leave):
-            # Something new may have come since it asked; then it stays.
             if self.is_durable and self.step() is Step.REST:
                 self.stop_self()
+            else:
+                # Something new has come since it asked.
+                self._tools.to.executor(Stays(self._id))
             return
         requested = CancelRequested(
             reason=wish.reason, requested_by=wish.requested_by, at=self.system.now()
         )
-        done: tuple[Effect, ...] = (wish.done,) if wish.done is not None else ()
-        if not self.record(requested, then=done):
+        wishes = self._handoff.wishes
+        if wish not in wishes:
+            wishes.append(wish)
+
+        def answer() -> None:
+            if wish in wishes:
+                wishes.remove(wish)
+                if wish.done is not None:
+                    wish.done()
+
+        if not self.record(requested, then=(answer,)):
             # It has ended, or the wish is known; what holds it is durable or about to be.
-            for tell in done:
-                tell()
+            answer()
 
     def _on_turn(self, ticket: Ticket) -> None:
         """Decide with the latest facts: a cancel or a deadline may have come since the Want."""
@@ -95,10 +104,7 @@ class OrderActor(OrderSteps):
             attempt=attempt, since=now, send_by=now + timedelta(seconds=timing.send_window_s)
         )
         go = Go(ticket, self.ref, Place(_request(order), attempt, send_by_s))
-        effects: list[Effect] = [lambda: self._tools.to.broker(go)]
-        if order.submitted_at is None:
-            effects.append(lambda: self._tools.to.executor(Left(self._id)))
-        self.record(started, then=tuple(effects))
+        self.record(started, then=(lambda: self._tools.to.broker(go),))
         longest_s = timing.send_window_s + timing.call_timeout_s + timing.overdue_grace_s
         self.wait(longest_s, Wait.ANSWER)
 

@@ -4,12 +4,13 @@ A message that something was filled is only a wake-up. What was applied, and how
 together, so whatever crashes, each fill counts once.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import structlog
 
 from actors.machine import MachineActor, ask_journal
-from actors.messages import CompareBook, Wake
+from actors.messages import CompareBook, Reconcile, Wake
 from domain.broker import BrokerPosition
 from domain.events import ReconcileBroke
 from domain.journal import Append, LoadBook, Loaded, LoadFills, Query
@@ -27,13 +28,17 @@ from domain.terms import ZERO, AccountId, Symbol
 log = structlog.get_logger()
 
 BATCH = 1000
+COMPARE_AGAIN_S = 5.0
 
 
 class PositionActor(MachineActor[PositionBook]):
     """Keeps the position book of one account."""
 
-    def __init__(self, account_id: AccountId, journal: Journal) -> None:
+    def __init__(
+        self, account_id: AccountId, journal: Journal, tracker: Callable[[object], None]
+    ) -> None:
         super().__init__(stream=f"position/{account_id}", journal=journal)
+        self._tracker = tracker
         self._is_asking = False
         self._woken_for = 0
         self._asked_for = 0
@@ -63,6 +68,8 @@ class PositionActor(MachineActor[PositionBook]):
                 self._apply(fills)
             case CompareBook(positions=positions):
                 self._compare(positions)
+            case Reconcile():
+                self._tracker(message)
             case _:
                 msg = f"the position actor cannot handle {type(message).__name__}"
                 raise TypeError(msg)
@@ -121,6 +128,9 @@ class PositionActor(MachineActor[PositionBook]):
                 ),
                 _ignore,
             )
+        if differs - self._differs:
+            # A fill may be on its way; what still differs then is a break.
+            self.after(COMPARE_AGAIN_S, Reconcile(), "compare")
         self._differs = differs
 
 

@@ -15,6 +15,7 @@ from actors.messages import (
     CancelAtBroker,
     Follow,
     Handoff,
+    Left,
     Line,
     LookUp,
     Rested,
@@ -94,6 +95,7 @@ class OrderSteps(MachineActor[Order]):
         self._cancelling: int | None = None
         self._cancel_after_s = 0.0
         self._is_followed = False
+        self._has_left = False
 
     def initial(self) -> Order | None:
         """Return the order that was handed over, in the first life only."""
@@ -113,6 +115,9 @@ class OrderSteps(MachineActor[Order]):
         for event in answer.events:
             order = evolve(order, event)
         assert order is not None, f"{self._stream} is empty"
+        for wish in self._handoff.wishes:
+            # An earlier life took it and did not live to answer.
+            self.ref.tell(wish)
         return order
 
     def record(self, *events: OrderEvent, then: tuple[Effect, ...] = ()) -> bool:
@@ -203,6 +208,7 @@ class OrderSteps(MachineActor[Order]):
                 # An earlier life sent it, and its answer went to nobody.
                 self.doubt("no answer was written down before the restart")
             return
+        self._leave_backlog()
         self.settle_end_s()
         if self._looking:
             return
@@ -242,6 +248,7 @@ class OrderSteps(MachineActor[Order]):
 
     def _proceed_to_follow(self) -> None:
         order = self.state
+        self._leave_backlog()
         if not self._is_followed:
             self._is_followed = True
             since = order.submitted_at or order.created_at
@@ -279,13 +286,18 @@ class OrderSteps(MachineActor[Order]):
             number=ended.number, outcome=CancelOutcome.REFUSED, reason=reason, at=ended.at
         )
 
+    def _leave_backlog(self) -> None:
+        """Make room for a new signal: this order has been sent."""
+        if not self._has_left:
+            self._has_left = True
+            self._tools.to.executor(Left(self._id))
+
     def _proceed_to_rest(self) -> None:
         """Leave, unless a call or a turn is still out that would answer to nobody."""
         if self._wants_turn or self._placing is not None or self._cancelling is not None:
             return
-        if self._is_followed:
-            self._is_followed = False
-            self._tools.to.tracker(Unfollow(self._id))
+        self._is_followed = False
+        self._tools.to.tracker(Unfollow(self._id))
         # It says when to leave: what it has told us by then comes first.
         self._tools.to.executor(Rested(self._id, self.ref))
 

@@ -25,6 +25,7 @@ from actors.messages import (
     Nudge,
     OrderSeen,
     Outcome,
+    Reconcile,
     Unfollow,
 )
 from actors.runtime import Actor
@@ -56,11 +57,14 @@ class TrackerNeighbours:
 class TrackerActor(Actor):
     """Asks what happened to the orders at the broker, and tells what is new."""
 
-    def __init__(self, settings: Settings, to: TrackerNeighbours) -> None:
+    def __init__(
+        self, settings: Settings, to: TrackerNeighbours, followed: dict[ClientOrderId, datetime]
+    ) -> None:
         super().__init__()
         self._settings = settings
         self._to = to
-        self._followed: dict[ClientOrderId, datetime] = {}
+        self._followed = followed  # Outlives a life: orders say it once.
+        self._is_whole = True
         self._known: dict[OrderKey, tuple[BrokerState, Decimal]] = {}
         self._filled: dict[OrderKey, Decimal] = {}
         self._counted: set[tuple[date, str, str]] = set()
@@ -108,8 +112,8 @@ class TrackerActor(Actor):
                     self._touch()
                 else:
                     self._to.executor(OrderSeen(order, Source.STREAM))
-            case StreamGap(reason=reason):
-                log.warning("stream.gap", reason=reason)
+            case StreamGap() | Reconcile():
+                log.info("tracker.full_look", cause=type(news).__name__)
                 self._told_until = None
                 self._touch()
             case _:
@@ -178,7 +182,8 @@ class TrackerActor(Actor):
 
     def _on_orders(self, page: Page[BrokerOrder], since: datetime) -> None:
         news = tuple(order for order in page.items if self._is_news(order))
-        if any(order.cum_qty > self._filled.get(_key(order), ZERO) for order in news):
+        self._is_whole = page.is_complete
+        if any(self._lacks_fills(order) for order in news):
             self._held = news
             self._ask(ListFills(since))
             return
@@ -190,7 +195,11 @@ class TrackerActor(Actor):
             self._tell_fill(fill, Source.POLL)
         held, self._held = self._held, ()
         self._tell_orders(held)
-        self._finish(is_complete=page.is_complete)
+        self._finish(is_complete=self._is_whole and page.is_complete)
+
+    def _lacks_fills(self, order: BrokerOrder) -> bool:
+        is_again = self._is_full and self._is_followed(order) and order.cum_qty > 0
+        return is_again or order.cum_qty > self._filled.get(_key(order), ZERO)
 
     def _finish(self, *, is_complete: bool) -> None:
         if is_complete:
@@ -219,7 +228,8 @@ class TrackerActor(Actor):
 
     def _tell_orders(self, orders: tuple[BrokerOrder, ...]) -> None:
         for order in orders:
-            self._known[_key(order)] = (order.state, order.cum_qty)
+            if order.cum_qty <= self._filled.get(_key(order), ZERO):
+                self._known[_key(order)] = (order.state, order.cum_qty)
             self._to.executor(OrderSeen(order, Source.POLL))
 
     def _tell_fill(self, fill: BrokerFill, source: Source) -> None:

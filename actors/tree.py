@@ -117,9 +117,11 @@ def grow(settings: Settings, ports: Ports, system: ActorSystem, last: Lasting) -
         executor=executor.bind(system.spawn(OrderExecutor, tools, Taken(), name="executor")),
         bus=bus,
     )
-    watching = position.bind(system.spawn(PositionActor, account_id, journal, name="position"))
+    watching = position.bind(
+        system.spawn(PositionActor, account_id, journal, tracker.tell, name="position")
+    )
     ports.gateway.subscribe(
-        tracker.bind(system.spawn(TrackerActor, settings, watched, name="tracker")).tell
+        tracker.bind(system.spawn(TrackerActor, settings, watched, {}, name="tracker")).tell
     )
 
     def wake(seq: int, has_fills: bool) -> None:

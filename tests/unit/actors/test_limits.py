@@ -80,7 +80,7 @@ def test_no_window_ever_holds_more_than_the_limit(pauses, requests):
 def test_one_call_at_a_time_holds_the_slot():
     slot = CallSlot()
 
-    assert slot.take()
-    assert not slot.take()
+    assert slot.take(1.0)
+    assert not slot.take(1.0)
     slot.release()
-    assert slot.take()
+    assert slot.take(1.0)

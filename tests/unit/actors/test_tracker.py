@@ -34,7 +34,7 @@ def tracker(lone, desk):
     to = TrackerNeighbours(
         broker=lone.to("broker"), executor=lone.to("executor"), position=lone.to("position")
     )
-    lone.spawn(TrackerActor, desk.settings, to)
+    lone.spawn(TrackerActor, desk.settings, to, {})
     lone.answer(a_page())
     lone.answer(a_page())
     return lone
