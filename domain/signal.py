@@ -62,6 +62,12 @@ class Cancel:
     requested_by: str = ""
 
 
+# The fields that each may have, in order, and what they are when left out.
+_DEFAULTS: Mapping[type, Mapping[str, Any]] = {
+    kind: {field.name: field.default for field in fields(kind)} for kind in (Signal, Cancel)
+}
+
+
 def parse_signal(raw: Mapping[str, object] | Signal) -> Signal:
     """Return the signal with every field typed; nothing is guessed.
 
@@ -154,9 +160,9 @@ def signal_digest(signal: Signal) -> str:
     A field that is None leaves no trace, so that fields added later keep older digests valid.
     """
     lines = (
-        f"{field.name}={len(text)}:{text}"
-        for field in fields(Signal)
-        if (text := _canonical(getattr(signal, field.name))) is not None
+        f"{name}={len(text)}:{text}"
+        for name in _DEFAULTS[Signal]
+        if (text := _canonical(getattr(signal, name))) is not None
     )
     return sha256("\n".join(lines).encode()).hexdigest()
 
@@ -177,7 +183,7 @@ def _check_price(signal: Signal, instrument: Instrument, on: date) -> None:
 
 def _values(raw: object, kind: type[Any]) -> Mapping[str, object]:
     """The fields as they came, with the defaults of those that did not."""
-    known = {field.name: field.default for field in fields(kind)}
+    known = _DEFAULTS[kind]
     if isinstance(raw, kind):
         return {name: getattr(raw, name) for name in known}
     if not isinstance(raw, Mapping):
