@@ -5,6 +5,7 @@ together, so whatever crashes, each fill counts once.
 """
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import structlog
@@ -42,7 +43,7 @@ class PositionActor(MachineActor[PositionBook]):
         self._is_asking = False
         self._woken_for = 0
         self._asked_for = 0
-        self._differs: frozenset[Symbol] = frozenset()
+        self._differs: dict[Symbol, tuple[Decimal, Decimal]] = {}
 
     def initial(self) -> PositionBook | None:
         """Always ask the journal."""
@@ -103,35 +104,36 @@ class PositionActor(MachineActor[PositionBook]):
             self._ask()
 
     def _compare(self, positions: tuple[BrokerPosition, ...]) -> None:
-        """Raise a break when the broker twice in a row holds something else than our fills say."""
+        """Raise a break when two looks find the same difference: no fill was on its way."""
         theirs = {position.symbol: position.qty for position in positions}
         ours = {symbol: held.qty for symbol, held in self.state.positions.items()}
-        differs = frozenset(
-            symbol
+        differs = {
+            symbol: (ours.get(symbol, ZERO), theirs.get(symbol, ZERO))
             for symbol in theirs.keys() | ours.keys()
-            if theirs.get(symbol, ZERO) != ours.get(symbol, ZERO)
-        )
-        for symbol in sorted(differs & self._differs):
-            broke = ReconcileBroke(
-                subject=f"position {symbol}",
-                ours=str(ours.get(symbol, ZERO)),
-                theirs=str(theirs.get(symbol, ZERO)),
-                at=self.system.now(),
-            )
-            self._journal.append(
-                Append(
-                    stream="engine",
-                    version=None,
-                    events=(broke,),
-                    topics=(("reconcile.break",),),
-                    life=self.life,
-                ),
-                _ignore,
-            )
-        if differs - self._differs:
-            # A fill may be on its way; what still differs then is a break.
+            if ours.get(symbol, ZERO) != theirs.get(symbol, ZERO)
+        }
+        for symbol in sorted(differs):
+            if differs[symbol] == self._differs.get(symbol):
+                self._raise_break(symbol, *differs[symbol])
+        if differs.keys() - self._differs.keys():
             self.after(COMPARE_AGAIN_S, Reconcile(), "compare")
         self._differs = differs
+
+    def _raise_break(self, symbol: Symbol, ours: Decimal, theirs: Decimal) -> None:
+        broke = ReconcileBroke(
+            subject=f"position {symbol}",
+            ours=str(ours),
+            theirs=str(theirs),
+            at=self.system.now(),
+        )
+        batch = Append(
+            stream="engine",
+            version=None,
+            events=(broke,),
+            topics=(("reconcile.break",),),
+            life=self.life,
+        )
+        self._journal.append(batch, _ignore)
 
 
 def _ignore(_: object) -> None:
