@@ -288,32 +288,47 @@ def _expired() -> WithheldError:
 
 
 def _make_call(door: Door, settings: Settings, waiting: Waiting, system: Any) -> Outcome | _NotYet:
-    """Take a permit, look once more, and call the gateway; runs off the actor."""
+    """Look once more, take a permit, and call the gateway; runs off the actor.
+
+    The guard comes before the permit, because a slow look would let permits bunch up; ``send_by``
+    comes last, because the rest takes time.
+    """
+    call = waiting.call
     try:
+        if isinstance(call, Place):
+            _look(door)
         wait_s = door.bucket.take(system.monotonic())
         if wait_s > 0:
             return _NotYet(wait_s)
-        asked_s = system.monotonic()
-        waited_s = asked_s - waiting.since_s
-        try:
-            if isinstance(waiting.call, Place):
-                _check(door, waiting.call, system)
-            value = _through(door.gateway, settings, waiting.call)
-        except Exception as error:  # noqa: BLE001 - the thread's root: every error is an answer.
-            return Outcome(waiting.call, None, error, asked_s, waited_s)
-        return Outcome(waiting.call, value, None, asked_s, waited_s)
+        return _call(door, settings, waiting, system)
+    except WithheldError as error:
+        return Outcome(call, None, error, system.monotonic())
     finally:
         door.slot.release()
 
 
-def _check(door: Door, call: Place, system: Any) -> None:
-    """The last look; ``send_by`` comes last because reading the rest takes time."""
+def _look(door: Door) -> None:
+    """Ask the guard; a look that cannot be taken is a no."""
     try:
         door.guard.check()
     except Exception as error:
         raise WithheldError(str(error), retry_after_s=1.0) from error
-    if system.monotonic() >= call.send_by_s:
-        raise _expired()
+
+
+def _call(door: Door, settings: Settings, waiting: Waiting, system: Any) -> Outcome:
+    call, asked_s = waiting.call, system.monotonic()
+    if isinstance(call, Place) and asked_s >= call.send_by_s:
+        return Outcome(call, None, _expired(), asked_s)
+    quiet_s = door.slot.quiet_s(call.client_order_id, asked_s) if isinstance(call, LookUp) else 0.0
+    value: Any = None
+    error: Exception | None = None
+    try:
+        value = _through(door.gateway, settings, call)
+    except Exception as failure:  # noqa: BLE001 - the thread's root: every error is an answer.
+        error = failure
+    if isinstance(call, Place):
+        door.slot.note_placed(call.request.client_order_id, system.monotonic())
+    return Outcome(call, value, error, asked_s, asked_s - waiting.since_s, quiet_s)
 
 
 def _through(gateway: BrokerGateway, settings: Settings, call: BrokerCall) -> Any:

@@ -69,6 +69,9 @@ class OrderDesk(Actor):
             log.error("order.actor_stopped", client_order_id=known, revive_in_s=REVIVE_S)
             self.after(REVIVE_S, "revive", "revive")
 
+    def on_revived(self, known: ClientOrderId, order: Ref) -> None:
+        """React to an order that starts anew; for subclasses."""
+
     def on_loaded(self, loaded: Loaded) -> None:
         """Take an answer of the journal."""
         if loaded.life != self.life:
@@ -91,7 +94,8 @@ class OrderDesk(Actor):
         for stream in streams:
             order = fold_stream(stream)
             if order is not None and order.client_order_id not in self._live:
-                self.spawn_order(order, handoff=Handoff(order))
+                ref = self.spawn_order(order, handoff=Handoff(order))
+                self.on_revived(order.client_order_id, ref)
                 if order.status is OrderStatus.PENDING:
                     self._unsent.add(order.client_order_id)
         if not self._is_recovered:

@@ -78,6 +78,9 @@ class Engine:
             _resolve(future, answer)
 
         self._tell(Told(wish, reply))
+        if not self._is_open:
+            # It failed or was stopped meanwhile, perhaps without seeing this future.
+            reply(EngineStoppedError("the engine stopped; tell the signal again when it runs"))
         return future
 
     def subscribe(

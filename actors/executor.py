@@ -19,12 +19,14 @@ from actors.messages import (
     Left,
     OrderSeen,
     Receipt,
+    Reconcile,
     Reply,
     Rested,
     Stays,
     Told,
     Want,
 )
+from actors.runtime import Ref
 from actors.steps import OrderTools
 from domain.errors import (
     BusyError,
@@ -63,6 +65,12 @@ class Taken:
 
     def __init__(self) -> None:
         self._owed: set[Reply] = set()
+        self._lives = 0
+
+    def begin_life(self) -> bool:
+        """Count a life of the executor; return whether there was one before."""
+        self._lives += 1
+        return self._lives > 1
 
     def add(self, reply: Reply) -> None:
         """Note that ``reply`` is owed."""
@@ -87,10 +95,15 @@ class OrderExecutor(OrderDesk):
         super().__init__(tools)
         self._taken = taken
         self._creating: dict[ClientOrderId, _Creating] = {}
+        # Cancels not answered yet: an actor that failed too often leaves its mailbox unread.
+        self._wishes: dict[ClientOrderId, list[tuple[Reply | None, CancelOrder]]] = {}
 
     def on_start(self) -> None:
         """Answer what an earlier life still owed, then recover."""
-        self._taken.fail_all("the order executor restarted; tell the signal again")
+        if self._taken.begin_life():
+            self._taken.fail_all("the order executor restarted; tell the signal again")
+            # News that the earlier life had in hand is gone: the broker has to tell it again.
+            self._tools.to.tracker(Reconcile())
         super().on_start()
 
     def on_receive(self, message: Any) -> None:
@@ -121,6 +134,7 @@ class OrderExecutor(OrderDesk):
             case Stays():
                 self.on_stays(message)
             case Answer(reply, receipt):
+                self._forget_wish(receipt.client_order_id, reply)
                 self._taken.give(reply, receipt)
 
     def _on_appended(self, message: Committed | AppendFailed) -> None:
@@ -276,9 +290,20 @@ class OrderExecutor(OrderDesk):
         if (creating := self._creating.get(known)) is not None:
             creating.cancels.append(wish)
         elif (live := self._live.get(known)) is not None:
+            self._wishes.setdefault(known, []).append((reply, wish))
             live[0].tell(wish)
         else:
             self.load_order(known, lambda order: self._cancel_old(order, cancel, wish, reply))
+
+    def on_revived(self, known: ClientOrderId, order: Ref) -> None:
+        """Tell an order that starts anew what it was asked and did not answer."""
+        for _, wish in self._wishes.get(known, ()):
+            order.tell(wish)
+
+    def _forget_wish(self, known: ClientOrderId, reply: Reply | None) -> None:
+        left = [wish for wish in self._wishes.pop(known, []) if wish[0] is not reply]
+        if left:
+            self._wishes[known] = left
 
     def _cancel_old(
         self, order: Order | None, cancel: Cancel, wish: CancelOrder, reply: Reply | None

@@ -6,9 +6,12 @@ from pyrate_limiter import InMemoryBucket, Rate, RateItem
 from pyrate_limiter.abstracts.algorithm import Decision
 
 from domain.settings import RateLimit
+from domain.terms import ClientOrderId
 
 # The network bunches requests up; stay this much inside the broker's window.
 MARGIN = 1.02
+# Far more than can be in doubt at once.
+PLACEMENTS_KEPT = 10_000
 
 
 class RequestBucket:
@@ -50,6 +53,7 @@ class CallSlot:
 
     def __init__(self) -> None:
         self.since_s = 0.0
+        self._ended_s: dict[ClientOrderId, float] = {}
         self._is_taken = False
 
     def take(self, now_s: float) -> bool:
@@ -63,6 +67,17 @@ class CallSlot:
     def release(self) -> None:
         """Free the slot; called by the call itself when it ends."""
         self._is_taken = False
+
+    def note_placed(self, client_order_id: ClientOrderId, now_s: float) -> None:
+        """Note that a placement call has ended, however late: what it sent may still arrive."""
+        self._ended_s.pop(client_order_id, None)
+        self._ended_s[client_order_id] = now_s
+        if len(self._ended_s) > PLACEMENTS_KEPT:
+            del self._ended_s[next(iter(self._ended_s))]
+
+    def quiet_s(self, client_order_id: ClientOrderId, now_s: float) -> float:
+        """Return for how long this process has not been sending that order."""
+        return now_s - self._ended_s.get(client_order_id, -math.inf)
 
 
 def poll_bucket(limit: RateLimit, now_s: float) -> RequestBucket:

@@ -95,6 +95,13 @@ class MachineActor(Actor, ABC, Generic[StateT]):
         )
         self._journal.append(batch, self.ref.tell_control)
 
+    def when_durable(self, effect: Effect) -> None:
+        """Run ``effect`` once all that was decided so far is committed."""
+        if self._held:
+            self._held[-1] = (*self._held[-1], effect)
+        else:
+            effect()
+
     def _on_loaded(self, loaded: Loaded) -> None:
         if self._state is not None:
             self.handle(loaded)

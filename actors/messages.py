@@ -127,6 +127,7 @@ class Outcome:
     Attributes:
         asked_s: Monotonic time right before the gateway was called.
         waited_s: Time the call stood in line, the rate limit included.
+        quiet_s: Of a lookup: time since this process last ended a placement of that order.
     """
 
     call: BrokerCall
@@ -134,6 +135,7 @@ class Outcome:
     error: Exception | None = None
     asked_s: float = 0.0
     waited_s: float = 0.0
+    quiet_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,8 +80,8 @@ class OrderActor(OrderSteps):
                     wish.done()
 
         if not self.record(requested, then=(answer,)):
-            # It has ended, or the wish is known; what holds it is durable or about to be.
-            answer()
+            # It has ended, or the wish is known: what says so may still be on its way to disk.
+            self.when_durable(answer)
 
     def _on_turn(self, ticket: Ticket) -> None:
         """Decide with the latest facts: a cancel or a deadline may have come since the Want."""
@@ -89,16 +89,15 @@ class OrderActor(OrderSteps):
         self.cancel_timer(Wait.TURN)
         order, now = self.state, self.system.now()
         is_due = self.is_durable and self.step() is Step.SUBMIT
-        if not is_due or now >= order.deadline or self.retry_in_s() > 0:
+        if not is_due or self.until_deadline_s() <= 0 or self.retry_in_s() > 0:
             self._tools.to.broker(Go(ticket, self.ref, None))
             if self.is_durable:
                 self.proceed()
             return
-        self.cancel_timer(Wait.DEADLINE)
         timing = self._tools.settings.timing
         attempt = order.attempts + 1
         send_by_s = self.system.monotonic() + timing.send_window_s
-        self._placing = attempt
+        self._placing, self._retry_at_s = attempt, None
         self._settled_at_s = send_by_s + timing.settle_s
         started = SubmitStarted(
             attempt=attempt, since=now, send_by=now + timedelta(seconds=timing.send_window_s)
@@ -141,13 +140,16 @@ class OrderActor(OrderSteps):
             self.proceed()
             return
         settled_at_s = self.settle_end_s()
-        is_settled = outcome.asked_s >= settled_at_s
+        timing = self._tools.settings.timing
+        # A call may end long after its time; what it sent late is as late to arrive.
+        is_settled = outcome.asked_s >= settled_at_s and outcome.quiet_s >= timing.hidden_s
         now_s = self.system.monotonic()
         self._lookups += 1
         self._look_after_s = now_s + min(
             LOOK_UP_LONGEST_S, LOOK_UP_FIRST_S * 2 ** (self._lookups - 1)
         )
         if outcome.error is None and not is_settled:
+            settled_at_s = max(settled_at_s, outcome.asked_s + timing.hidden_s - outcome.quiet_s)
             self._look_after_s = min(self._look_after_s, max(now_s, settled_at_s))
         self.record(*self._answers.to_lookup(self.state, outcome, is_settled=is_settled))
 
@@ -155,7 +157,8 @@ class OrderActor(OrderSteps):
         if self._cancelling == number:
             self._cancelling = None
             self.cancel_timer(Wait.CANCELLED)
-        self._cancel_after_s = self.system.monotonic() + CANCEL_BACKOFF_S * number
+        tried = self.state.cancel.requests if self.state.cancel is not None else 0
+        self._cancel_after_s = self.system.monotonic() + CANCEL_BACKOFF_S * tried
         ended = self._answers.to_cancel(outcome, number)
         events: list[OrderEvent] = [self.bounded(ended)]
         order, ack = self.state, outcome.value
@@ -182,7 +185,7 @@ class OrderActor(OrderSteps):
             case Wait.END:
                 self._on_overdue()
                 return
-            case Wait.RETRY | Wait.DEADLINE | Wait.LOOK_UP | Wait.CANCEL:
+            case Wait.RETRY | Wait.LOOK_UP | Wait.CANCEL:
                 pass
             case _:
                 assert_never(wait)

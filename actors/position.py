@@ -44,6 +44,7 @@ class PositionActor(MachineActor[PositionBook]):
         self._woken_for = 0
         self._asked_for = 0
         self._differs: dict[Symbol, tuple[Decimal, Decimal]] = {}
+        self._compared_at_s = 0.0
 
     def initial(self) -> PositionBook | None:
         """Always ask the journal."""
@@ -112,12 +113,16 @@ class PositionActor(MachineActor[PositionBook]):
             for symbol in theirs.keys() | ours.keys()
             if ours.get(symbol, ZERO) != theirs.get(symbol, ZERO)
         }
+        now_s = self.system.monotonic()
+        is_at_once = now_s - self._compared_at_s < COMPARE_AGAIN_S / 2
+        if differs and self._differs and is_at_once:
+            return  # Two looks at the same moment are one.
         for symbol in sorted(differs):
             if differs[symbol] == self._differs.get(symbol):
                 self._raise_break(symbol, *differs[symbol])
         if differs.keys() - self._differs.keys():
             self.after(COMPARE_AGAIN_S, Reconcile(), "compare")
-        self._differs = differs
+        self._differs, self._compared_at_s = differs, now_s
 
     def _raise_break(self, symbol: Symbol, ours: Decimal, theirs: Decimal) -> None:
         broke = ReconcileBroke(

@@ -51,7 +51,6 @@ class Wait(StrEnum):
     TURN = "TURN"
     ANSWER = "ANSWER"
     RETRY = "RETRY"
-    DEADLINE = "DEADLINE"
     LOOK_UP = "LOOK_UP"
     LOOKED_UP = "LOOKED_UP"
     CANCEL = "CANCEL"
@@ -96,6 +95,8 @@ class OrderSteps(MachineActor[Order]):
         self._cancel_after_s = 0.0
         self._is_followed = False
         self._has_left = False
+        self._retry_at_s: float | None = None
+        self._deadline_s: float | None = None
 
     def initial(self) -> Order | None:
         """Return the order that was handed over, in the first life only."""
@@ -171,9 +172,25 @@ class OrderSteps(MachineActor[Order]):
             self.record(SubmitDoubted(attempt=placement.attempt, reason=reason, at=now))
 
     def retry_in_s(self) -> float:
-        """Return how long the next attempt has to wait; 0 when it may go."""
-        retry_at = self.state.retry_at
-        return _seconds_until(retry_at, self.system.now()) if retry_at is not None else 0.0
+        """Return how long the next attempt has to wait; 0 when it may go.
+
+        The wall clock may be stepped: it is read once in a life, to go on where another ended.
+        """
+        retry_at, now_s = self.state.retry_at, self.system.monotonic()
+        if retry_at is None:
+            self._retry_at_s = None
+            return 0.0
+        if self._retry_at_s is None:
+            left_s = _seconds_until(retry_at, self.system.now())
+            self._retry_at_s = now_s + min(max(0.0, left_s), self.state.retry_wait_s)
+        return max(0.0, self._retry_at_s - now_s)
+
+    def until_deadline_s(self) -> float:
+        """Return how long the order may still be sent; the wall clock is read once in a life."""
+        now_s = self.system.monotonic()
+        if self._deadline_s is None:
+            self._deadline_s = now_s + _seconds_until(self.state.deadline, self.system.now())
+        return self._deadline_s - now_s
 
     def settle_end_s(self) -> float:
         """Return the monotonic time after which absence can be proved.
@@ -187,7 +204,7 @@ class OrderSteps(MachineActor[Order]):
 
     def _proceed_to_submit(self) -> None:
         order, now = self.state, self.system.now()
-        until_deadline_s = _seconds_until(order.deadline, now)
+        until_deadline_s = self.until_deadline_s()
         if until_deadline_s <= 0:
             waited_s = (now - order.created_at).total_seconds()
             reason = f"not sent within its deadline; it waited {waited_s:.1f} s. Signal it again."
@@ -232,7 +249,7 @@ class OrderSteps(MachineActor[Order]):
             return
         assert order.broker_order_id is not None, "a cancel is due only at the broker"
         assert order.trade_date is not None, "the broker's number comes with its trade date"
-        number = order.cancel.requests + 1
+        number = order.cancel_requests + 1
         request_id = cancel_request_id(self._id, number)
         ref = OrderRef(
             client_order_id=self._id,
@@ -269,7 +286,7 @@ class OrderSteps(MachineActor[Order]):
         cancel = self.state.cancel
         if cancel is not None:
             ended = CancelEnded(
-                number=cancel.requests,
+                number=self.state.cancel_requests,
                 outcome=CancelOutcome.UNKNOWN,
                 reason=reason,
                 at=self.system.now(),
@@ -278,10 +295,11 @@ class OrderSteps(MachineActor[Order]):
 
     def bounded(self, ended: CancelEnded) -> CancelEnded:
         """Return ``ended``, as refused when too many requests got nowhere."""
-        is_last = ended.number >= self._tools.settings.max_cancel_requests
+        cancel, most = self.state.cancel, self._tools.settings.max_cancel_requests
+        is_last = cancel is not None and cancel.requests >= most
         if not is_last or ended.outcome is CancelOutcome.ACKNOWLEDGED:
             return ended
-        reason = f"gave up after {ended.number} requests; the last: {ended.reason}"
+        reason = f"gave up after {most} requests; the last: {ended.reason}"
         return CancelEnded(
             number=ended.number, outcome=CancelOutcome.REFUSED, reason=reason, at=ended.at
         )

@@ -96,6 +96,8 @@ class TrackerActor(Actor):
                 self._on_outcome(message)
             case "poll":
                 self._poll()
+            case "reconcile":
+                self._touch()
             case "lost":
                 self._asking = None
                 self._poll()
@@ -114,11 +116,18 @@ class TrackerActor(Actor):
                     self._to.executor(OrderSeen(order, Source.STREAM))
             case StreamGap() | Reconcile():
                 log.info("tracker.full_look", cause=type(news).__name__)
-                self._told_until = None
+                self._forget()
                 self._touch()
             case _:
                 msg = f"the tracker cannot handle {type(news).__name__}"
                 raise TypeError(msg)
+
+    def _forget(self) -> None:
+        """Begin again: what was told may not have arrived."""
+        self._known.clear()
+        self._filled.clear()
+        self._counted.clear()
+        self._told_until = None
 
     def _touch(self) -> None:
         """Something is happening: look soon, and often for a while."""
@@ -169,7 +178,7 @@ class TrackerActor(Actor):
         if outcome.error is not None:
             log.warning("poll.failed", call=type(outcome.call).__name__, error=str(outcome.error))
             self._held = ()
-            self._schedule()
+            self._schedule(is_answered=False)
             return
         match outcome.call:
             case ListOrders(since=since):
@@ -204,18 +213,27 @@ class TrackerActor(Actor):
     def _finish(self, *, is_complete: bool) -> None:
         if is_complete:
             self._told_until = self._asked_at
-        if self._is_full and is_complete:
+        if not is_complete:
+            self._schedule(is_answered=False)
+        elif self._is_full:
             self._ask(ListPositions())
         else:
             self._schedule()
 
-    def _schedule(self) -> None:
+    def _schedule(self, *, is_answered: bool = True) -> None:
+        """See that the next look comes; a question without a whole answer is always asked again."""
+        settings = self._settings
         if self._nudged:
             self.after(NUDGE_S, "poll", "poll")
-        elif self._followed or self._told_until is None:
+        elif self._followed or not is_answered:
+            self._nudged = not is_answered
             is_active = self.system.monotonic() < self._active_until_s
-            wait_s = self._settings.poll_active_s if is_active else self._settings.poll_idle_s
-            self.after(wait_s, "poll", "poll")
+            self.after(
+                settings.poll_active_s if is_active else settings.poll_idle_s, "poll", "poll"
+            )
+        elif settings.session.is_open(self.system.now()):
+            # Nothing is ours to follow; others may trade on the account all the same.
+            self.after(settings.reconcile_s, "reconcile", "poll")
 
     def _is_news(self, order: BrokerOrder) -> bool:
         """Open orders are told all of it now and then, and their end until it is believed."""

@@ -252,10 +252,10 @@ def _judge_submit(
 def _judge_cancel(order: Order, event: CancelStarted | CancelEnded) -> tuple[OrderEvent, ...]:
     cancel = order.cancel
     if isinstance(event, CancelEnded):
-        is_latest = cancel is not None and cancel.requests == event.number
+        is_latest = cancel is not None and order.cancel_requests == event.number
         return (event,) if is_latest and not order.is_closed else ()
     is_due = next_step(order, max_cancel_requests=event.number) is Step.CANCEL
-    _require(is_due and cancel is not None and event.number == cancel.requests + 1, order, event)
+    _require(is_due and event.number == order.cancel_requests + 1, order, event)
     return (event,)
 
 

@@ -60,7 +60,7 @@ class PendingCancel:
     """A wish to cancel, beside the status (FIX 39=6).
 
     Attributes:
-        requests: How many cancel requests have left.
+        requests: How many requests have left for this wish.
         is_asking: One of them has no outcome yet.
         is_acknowledged: The broker took the latest one; reports say when it is done.
     """
@@ -82,6 +82,7 @@ class Order:
         cum_qty: Shares filled (FIX 14): the sum of ``fills``.
         cum_amount: Sum of price times quantity over ``fills``.
         fills: Every execution booked, in the order of booking.
+        cancel_requests: Cancel requests that ever left; their numbers never repeat.
         flags: Broker news that should not have been possible, each kept once.
         closure: What ended it; a later fill may withdraw that.
     """
@@ -93,6 +94,7 @@ class Order:
     created_at: datetime
     attempts: int = 0
     retry_at: datetime | None = None
+    retry_wait_s: float = 0.0
     placement: Placement | None = None
     submitted_at: datetime | None = None
     broker_order_id: BrokerOrderId | None = None
@@ -105,6 +107,7 @@ class Order:
     filled_at: datetime | None = None
     closure: Closure | None = None
     cancel: PendingCancel | None = None
+    cancel_requests: int = 0
     last_reason: str = ""
     is_overdue: bool = False
     flags: tuple[str, ...] = ()
@@ -240,6 +243,7 @@ def _apply_submit(
                 placement=None,
                 attempts=event.attempt if event.is_counted else event.attempt - 1,
                 retry_at=None if wait_s is None else event.at + timedelta(seconds=wait_s),
+                retry_wait_s=wait_s or 0.0,
                 last_reason=event.reason,
             )
         case SubmitDoubted():
@@ -257,8 +261,13 @@ def _apply_cancel(order: Order, event: CancelRequested | CancelStarted | CancelE
         return _after(order, cancel=PendingCancel(reason=event.reason, at=event.at))
     assert order.cancel is not None, "decide() lets no cancel request leave without a wish"
     if isinstance(event, CancelStarted):
-        asking = replace(order.cancel, requests=event.number, is_asking=True)
-        return _after(order, cancel=asking)
+        asking = replace(
+            order.cancel,
+            requests=order.cancel.requests + 1,
+            is_asking=True,
+            is_acknowledged=False,
+        )
+        return _after(order, cancel=asking, cancel_requests=event.number)
     if event.outcome is CancelOutcome.REFUSED:
         return _after(order, cancel=None, last_reason=event.reason)
     ended = replace(

@@ -38,9 +38,14 @@ class BrokerTiming:
             _require_seconds(name, getattr(self, name), least=0.0)
 
     @property
+    def hidden_s(self) -> float:
+        """Return how long what was sent may take to be accepted and to be seen (L + 2V)."""
+        return self.latest_accept_s + 2 * self.longest_hidden_s
+
+    @property
     def settle_s(self) -> float:
         """Return the settle time, counted from ``send_by`` (DESIGN: timeout, then L + 2V)."""
-        return self.call_timeout_s + self.latest_accept_s + 2 * self.longest_hidden_s
+        return self.call_timeout_s + self.hidden_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

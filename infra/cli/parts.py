@@ -1,4 +1,4 @@
-"""What commands are handed by the composition root: engines, as Protocols; infra knows no actors."""
+"""Engines, as the composition root hands them to commands: Protocols; infra knows no actors."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future

@@ -15,6 +15,7 @@ from sqlalchemy.pool import NullPool
 from domain.errors import StoreError
 
 BUSY_MS: Final = 5000
+BUSY_TRIES: Final = 6  # Half a minute in all; then the engine stops.
 
 DIALECT: Final[Dialect] = sqlite_dialect()
 
@@ -105,7 +106,7 @@ class Driver:
             is_writing: Hold the write lock from the first moment. Otherwise what is read inside
                 is of one moment, and nobody waits for anybody.
         """
-        self._cursor.execute("BEGIN IMMEDIATE" if is_writing else "BEGIN")
+        self._begin("BEGIN IMMEDIATE" if is_writing else "BEGIN")
         try:
             yield
             self._raw.commit()
@@ -114,6 +115,17 @@ class Driver:
             with suppress(sqlite3.Error):
                 self._raw.rollback()
             raise
+
+    def _begin(self, statement: str) -> None:
+        """Begin, also when another program holds the file for a while: nothing is written yet."""
+        for tries_left in reversed(range(BUSY_TRIES)):
+            try:
+                self._cursor.execute(statement)
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or not tries_left:
+                    raise
+            else:
+                return
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:

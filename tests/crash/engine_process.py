@@ -7,13 +7,15 @@ from pathlib import Path
 
 from domain.session import ALWAYS_OPEN
 from domain.settings import BrokerTiming, Settings
-from infra.brokers.paper.default import seeded_paper
 from infra.brokers.paper import FaultKind, FaultPlan, PaperSettings
+from infra.brokers.paper.default import seeded_paper
 from infra.log import configure_log
 from run import start_engine
 
 # Short enough to see lost answers resolved within a test; the proportions are the product's.
-TIMING = BrokerTiming(call_timeout_s=0.3, latest_accept_s=0.1, longest_hidden_s=0.1, send_window_s=1.0)
+TIMING = BrokerTiming(
+    call_timeout_s=0.3, latest_accept_s=0.1, longest_hidden_s=0.1, send_window_s=1.0
+)
 SETTINGS = Settings(session=ALWAYS_OPEN, timing=TIMING)
 
 

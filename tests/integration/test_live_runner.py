@@ -112,7 +112,9 @@ def test_a_second_engine_on_the_same_account_refuses_and_names_the_holder(runner
 
 def test_ten_lines_are_enough(tmp_path):
     threads = set(threading.enumerate())
-    engine = start_engine(store=tmp_path / "oncefill.db", session=LiveDesk(tmp_path).settings.session)
+    engine = start_engine(
+        store=tmp_path / "oncefill.db", session=LiveDesk(tmp_path).settings.session
+    )
     seen = []
     engine.subscribe(seen.append)
     signal = Signal(

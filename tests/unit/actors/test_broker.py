@@ -19,12 +19,26 @@ from actors.messages import (
     Want,
     WithheldError,
 )
+from domain.broker import OrderRequest
 from domain.errors import NotSentError, OutcomeUnknownError, RateLimitedError
 from domain.settings import RateLimit, Settings
-from tests.desks import START
+from domain.terms import OrderType, Side, TimeInForce
+from tests.desks import SAMSUNG, START
 from tests.unit.actors.rigs import Listener, Lone
 
 LIMIT = Decimal(60_000)
+
+
+def a_request(name):
+    return OrderRequest(
+        client_order_id=name,
+        symbol=SAMSUNG,
+        side=Side.BUY,
+        order_qty=Decimal(1),
+        order_type=OrderType.MARKET,
+        limit_px=None,
+        time_in_force=TimeInForce.DAY,
+    )
 
 
 class SlowGateway:
@@ -89,7 +103,7 @@ class House(Lone):
         """Return an order that goes as soon as it is its turn."""
 
         def go(ticket, ref):
-            self.ref.tell(Go(ticket, ref, Place(name, 1, send_by_s)))
+            self.ref.tell(Go(ticket, ref, Place(a_request(name), 1, send_by_s)))
 
         return self.asker(name, go)
 
@@ -195,7 +209,7 @@ def test_a_turn_that_expired_is_certainly_not_sent():
     house.tell(Want(slow, START), within_s=3)
     ticket = house.heard["slow"][0].ticket
 
-    house.tell(Go(ticket, slow, Place("x", 1, 60.0)))
+    house.tell(Go(ticket, slow, Place(a_request("x"), 1, 60.0)))
 
     (outcome,) = house.outcomes("slow")
     assert isinstance(outcome.error, WithheldError)
@@ -206,7 +220,7 @@ def test_a_ticket_of_an_earlier_life_is_ambiguous():
     house = House()
     order = house.asker("order")
 
-    house.tell(Go(Ticket(-1, 1), order, Place("x", 1, 60.0)))
+    house.tell(Go(Ticket(-1, 1), order, Place(a_request("x"), 1, 60.0)))
 
     (outcome,) = house.outcomes("order")
     assert isinstance(outcome.error, OutcomeUnknownError)

@@ -85,11 +85,12 @@ def test_a_difference_must_be_seen_twice_in_a_row_to_be_a_break(desk):
     other = BrokerPosition(symbol=SAMSUNG, qty=Decimal(3), avg_px=Decimal(70_000))
     book = {"differs": CompareBook((other,)), "agrees": CompareBook(())}
 
-    for told in ("differs", "agrees", "differs"):
+    for told in ("differs", "differs", "agrees", "differs"):
         actor.tell(book[told])
-    desk.run_for(0.5)
+        desk.run_for(0.1 if told == "differs" else 3)
     assert [r for r in desk.records if r.kind == "ReconcileBroke"] == []
 
+    desk.run_for(3)
     actor.tell(book["differs"])
     desk.until(lambda: [r for r in desk.records if r.kind == "ReconcileBroke"])
 
@@ -97,9 +98,11 @@ def test_a_difference_must_be_seen_twice_in_a_row_to_be_a_break(desk):
 def test_a_position_that_only_we_have_is_a_break_too(desk):
     desk.start().tell(buy())
     desk.until_rest()
+    desk.run_for(5)
     actor = desk.engine.actor("position")
 
     actor.tell(CompareBook(()))
+    desk.run_for(3)
     actor.tell(CompareBook(()))
     desk.until(lambda: [r for r in desk.records if r.kind == "ReconcileBroke"])
 

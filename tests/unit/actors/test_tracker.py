@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -20,12 +21,14 @@ from actors.messages import (
 from actors.tracker import TrackerActor, TrackerNeighbours
 from domain.broker import BrokerState, FillNews, OrderNews, OrderRequest
 from domain.events import Source
+from domain.session import Session
 from domain.terms import BrokerOrderId
 from infra.brokers.paper import FaultKind, FaultPlan
 from tests.desks import START, buy, cancel
 from tests.unit.actors.rigs import NO_STREAM, a_broker_fill, a_broker_order, a_page, setting
 
 LIMIT = Decimal(60_000)
+SATURDAY = START + timedelta(days=5)
 
 
 @pytest.fixture
@@ -40,8 +43,9 @@ def tracker(lone, desk):
     return lone
 
 
-def test_nothing_is_asked_of_the_broker_while_nothing_is_open(desk):
-    desk.start().run_for(5)
+def test_nothing_is_asked_while_nothing_is_open_and_the_session_is_closed(desk):
+    desk.settings = replace(desk.settings, session=Session())
+    desk.start(at=SATURDAY).run_for(10)
     before = len(desk.gateway.calls)
 
     desk.run_for(8 * 3600)
@@ -49,15 +53,24 @@ def test_nothing_is_asked_of_the_broker_while_nothing_is_open(desk):
     assert len(desk.gateway.calls) == before
 
 
-def test_nothing_is_asked_any_more_when_the_last_order_has_ended(desk):
+def test_an_open_session_is_reconciled_now_and_then_though_nothing_is_ours(desk):
     desk.start().tell(buy())
     desk.until_rest()
     desk.run_for(20)
-    before = len(desk.gateway.calls)
+    before = len(desk.times_of("list_orders"))
 
-    desk.run_for(8 * 3600)
+    desk.run_for(3600)
 
-    assert len(desk.gateway.calls) == before
+    looks = len(desk.times_of("list_orders")) - before
+    assert 3600 / desk.settings.reconcile_s - 2 <= looks <= 3600 / desk.settings.reconcile_s
+
+
+def test_a_poll_that_fails_is_asked_again_though_nothing_is_followed(desk):
+    desk.faults = FaultPlan.script({("orders", 1): "http_500_before"})
+
+    desk.start().run_for(desk.settings.poll_idle_s + 3)
+
+    assert len(desk.times_of("list_orders")) == 2
 
 
 def test_polls_are_fast_after_activity_and_slow_when_nothing_happens(desk):
