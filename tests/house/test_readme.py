@@ -1,5 +1,6 @@
 """The commands of the README are run as written."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -77,6 +78,26 @@ def write_prices(path):
         rows.append(f"{day},005930,{px},{px + 200},{px - 200},{px + 100},1000000")
         day += timedelta(days=1)
     path.write_text("\n".join(rows))
+
+
+@pytest.mark.slow
+def test_the_ten_lines_of_a_runner_run_as_written(tmp_path):
+    (block,) = re.findall(r"^```python\n(.*?)^```", readme(), re.MULTILINE | re.DOTALL)
+    (tmp_path / "runner.py").write_text(block)
+
+    done = subprocess.run(
+        [sys.executable, "runner.py"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "order.created" in done.stdout
+    assert len([line for line in block.splitlines() if line]) <= 10
 
 
 @pytest.mark.slow
