@@ -45,7 +45,7 @@ log = structlog.get_logger()
 TURNS_AHEAD = 0.8
 FIRST_CALL_S = 0.05
 # More turns than this only make the journal's commits longer than the turns last.
-TURNS_OUT_MOST = 256
+TURNS_OUT_MOST = 128
 SLOT_RETRY_S = 0.02
 # How long an order waits for one whose turn came earlier and which is still being written down.
 IN_ORDER_S = 0.05

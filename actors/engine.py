@@ -9,14 +9,20 @@ from typing import Any
 import structlog
 
 from actors.eventlog import is_logged, log_record
-from actors.messages import Drain, Receipt, Subscribe, Told, Unsubscribe
+from actors.messages import Drain, Receipt, Subscribe, Told, Unread, Unsubscribe
 from actors.runtime import ActorSystem, Ref, SimulatedSystem, SystemStats
 from actors.tree import Lasting, Ports, Tree, grow, lasting
-from domain.errors import EngineStoppedError, OutcomeUnknownError, StoreError
+from domain.errors import (
+    EngineStoppedError,
+    InvalidInputError,
+    OutcomeUnknownError,
+    StoreError,
+    error_text,
+)
 from domain.events import EngineEvent, EngineStarted, EngineStopped, Quarantined
 from domain.journal import Append, AppendFailed, AppendReply, Committed, LoadBook, Record
 from domain.settings import Settings
-from domain.signal import Cancel, Signal
+from domain.signal import Cancel, Signal, parse_cancel, parse_signal
 
 __all__ = ["Engine", "Ports"]
 
@@ -39,6 +45,7 @@ class Engine:
         self._ports = ports
         self._version = version
         self._lock = Lock()
+        self._healing = Lock()
         self._held: list[Told] | None = None  # What was told while a tree is being rebuilt.
         self._is_open = False
         self._last: Lasting | None = None
@@ -60,7 +67,7 @@ class Engine:
             EngineStoppedError: The engine takes nothing any more.
         """
         self._require_open()
-        self._tell(Told(wish))
+        self._tell(Told(_read(wish)))
 
     def ask(self, wish: Wish) -> "Future[Receipt]":
         """Tell a signal or a cancel; the future is set when it is durable.
@@ -77,7 +84,7 @@ class Engine:
             asked.discard(future)
             _resolve(future, answer)
 
-        self._tell(Told(wish, reply))
+        self._tell(Told(_read(wish), reply))
         if not self._is_open:
             # It failed or was stopped meanwhile, perhaps without seeing this future.
             reply(EngineStoppedError("the engine stopped; tell the signal again when it runs"))
@@ -184,20 +191,24 @@ class Engine:
             self._fail(error)
             return
         last.rebuilds += 1
-        log.error("engine.rebuilding", error=str(error), rebuild=last.rebuilds)
+        log.error("engine.rebuilding", error=error_text(error), rebuild=last.rebuilds)
         with self._lock:
-            self._held = []
+            self._held = self._held or []
         # The runtime must not be stopped from within itself.
         self._healer = Thread(target=self._rebuild, args=(error,), name="rebuild", daemon=True)
         self._healer.start()
 
     def _rebuild(self, error: BaseException) -> None:
+        with self._healing:
+            self._heal(error)
+
+    def _heal(self, error: BaseException) -> None:
         try:
             self._now().system.stop(self.settings.stop_timeout_s)
             self._fail_asked("the engine is being rebuilt; tell the signal again")
             self._build(self._ports.system())
         except Exception as failure:
-            log.exception("engine.rebuild_failed", after=str(error))
+            log.exception("engine.rebuild_failed", after=error_text(error))
             self._fail(failure)
             return
         with self._lock:
@@ -208,7 +219,7 @@ class Engine:
     def _fail(self, error: BaseException) -> None:
         self.error = error
         self._is_open = False
-        log.critical("engine.failed", error_type=type(error).__name__, error=str(error))
+        log.critical("engine.failed", error_type=type(error).__name__, error=error_text(error))
         self._fail_asked("the engine has failed")
         self.failed.set()
 
@@ -257,6 +268,28 @@ class Engine:
     def _last_or_fail(self) -> Lasting:
         assert self._last is not None, "start() makes it"
         return self._last
+
+
+def _read(wish: Wish) -> Signal | Cancel | Unread:
+    """Read a wish in its caller's thread: what it is made of may do anything when touched."""
+    try:
+        plain = dict(wish) if isinstance(wish, Mapping) else wish
+        return _parsed(plain)
+    except Exception as error:  # noqa: BLE001 - a stranger's code; our actors must not meet it.
+        log.warning("signal.unreadable", error_type=type(error).__name__)
+        problem = "it cannot be read; give a mapping of plain values"
+        return Unread("", InvalidInputError("signal", problem))
+
+
+def _parsed(wish: Wish) -> Signal | Cancel | Unread:
+    try:
+        return parse_cancel(wish) if isinstance(wish, Cancel) else parse_signal(wish)
+    except InvalidInputError as error:
+        told = (
+            wish.get("signal_id", "") if isinstance(wish, dict) else getattr(wish, "signal_id", "")
+        )
+        is_text = isinstance(told, str) and told.isprintable()
+        return Unread(told[:64] if is_text else "", error)
 
 
 def _resolve(future: "Future[Receipt]", answer: Receipt | Exception) -> None:

@@ -4,10 +4,10 @@ A signal is acknowledged when its order is durable, and told twice it is the sam
 that comes from outside about an order goes through here, also when its actor has left.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, assert_never
 
 from actors.desk import ORDER, OrderDesk
 from actors.machine import ask_journal
@@ -24,6 +24,7 @@ from actors.messages import (
     Rested,
     Stays,
     Told,
+    Unread,
     Want,
 )
 from actors.runtime import Ref
@@ -47,8 +48,8 @@ from domain.journal import (
 from domain.lifecycle import topics_of
 from domain.order import Order, evolve
 from domain.risk import check_risk
-from domain.signal import Cancel, Signal, admit, parse_cancel, parse_signal, signal_digest
-from domain.terms import ClientOrderId, SignalId
+from domain.signal import Cancel, Signal, admit, signal_digest
+from domain.terms import ClientOrderId
 
 
 @dataclass(slots=True)
@@ -109,8 +110,8 @@ class OrderExecutor(OrderDesk):
     def on_receive(self, message: Any) -> None:
         """Handle one message."""
         match message:
-            case Told(raw, reply):
-                self._on_told(raw, reply)
+            case Told(wish, reply):
+                self._on_told(wish, reply)
             case Committed() | AppendFailed():
                 self._on_appended(message)
             case Loaded():
@@ -145,16 +146,21 @@ class OrderExecutor(OrderDesk):
         else:
             self._on_append_failed(message.append, message.error)
 
-    def _on_told(self, raw: Any, reply: Reply | None) -> None:
+    def _on_told(self, wish: Signal | Cancel | Unread, reply: Reply | None) -> None:
         if reply is not None:
             self._taken.add(reply)
         try:
-            if isinstance(raw, Cancel):
-                self._on_cancel(parse_cancel(raw), reply)
-            else:
-                self._on_signal(parse_signal(raw), reply)
+            match wish:
+                case Signal():
+                    self._on_signal(wish, reply)
+                case Cancel():
+                    self._on_cancel(wish, reply)
+                case Unread():
+                    self._refuse(wish, wish.error, reply)
+                case _:
+                    assert_never(wish)
         except (InvalidInputError, BusyError) as error:
-            self._refuse(raw, error, reply)
+            self._refuse(wish, error, reply)
 
     def _on_signal(self, signal: Signal, reply: Reply | None) -> None:
         known = client_order_id(signal.account_id, signal.signal_id)
@@ -320,13 +326,15 @@ class OrderExecutor(OrderDesk):
         elif wish.done is not None:
             wish.done()
 
-    def _refuse(self, raw: Any, error: Exception, reply: Reply | None) -> None:
+    def _refuse(
+        self, wish: Signal | Cancel | Unread, error: Exception, reply: Reply | None
+    ) -> None:
         """Answer the caller; a bare tell has none, so its refusal is journaled."""
         if reply is not None:
             self._taken.give(reply, error)
             return
         refused = SignalRefused(
-            signal_id=_told_id(raw),
+            signal_id=wish.signal_id,
             field=error.field if isinstance(error, InvalidInputError) else "",
             reason=str(error),
             at=self.system.now(),
@@ -338,9 +346,3 @@ def _require_same(known: str, digest: str) -> None:
     if known != digest:
         problem = "this id was told before with other content; use a new id for a new order"
         raise SignalConflictError("signal_id", problem)
-
-
-def _told_id(raw: Any) -> SignalId:
-    """Return the id a refused signal came with, as far as it can be shown."""
-    value = raw.get("signal_id", "") if isinstance(raw, Mapping) else getattr(raw, "signal_id", "")
-    return SignalId(value[:64] if isinstance(value, str) and value.isprintable() else "")

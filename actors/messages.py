@@ -8,9 +8,10 @@ from typing import Any, TypeAlias
 
 from actors.runtime import Ref
 from domain.broker import BrokerFill, BrokerOrder, BrokerPosition, OrderRef, OrderRequest
-from domain.errors import NotSentError
+from domain.errors import InvalidInputError, NotSentError
 from domain.events import Source
 from domain.order import Order
+from domain.signal import Cancel, Signal
 from domain.terms import ClientOrderId, RequestId, SignalId
 
 
@@ -254,10 +255,18 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A signal or cancel from outside, not yet checked. ``reply`` is None for a bare tell."""
+class Unread:
+    """A wish that could not be read. ``signal_id`` is empty when even that was of no use."""
 
-    raw: Any
+    signal_id: str
+    error: InvalidInputError
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A wish from outside, read but not yet checked. ``reply`` is None for a bare tell."""
+
+    wish: Signal | Cancel | Unread
     reply: Reply | None = None
 
 

@@ -94,6 +94,7 @@ class OrderSteps(MachineActor[Order]):
         self._cancelling: int | None = None
         self._cancel_after_s = 0.0
         self._is_followed = False
+        self._may_be_followed = True  # By an earlier life.
         self._has_left = False
         self._retry_at_s: float | None = None
         self._deadline_s: float | None = None
@@ -101,6 +102,7 @@ class OrderSteps(MachineActor[Order]):
     def initial(self) -> Order | None:
         """Return the order that was handed over, in the first life only."""
         order = self._handoff.take()
+        self._may_be_followed = order is None
         if order is not None and self._handoff.is_wanted:
             self._wants_turn = True
             self.wait(WANT_AGAIN_S, Wait.TURN)
@@ -314,8 +316,9 @@ class OrderSteps(MachineActor[Order]):
         """Leave, unless a call or a turn is still out that would answer to nobody."""
         if self._wants_turn or self._placing is not None or self._cancelling is not None:
             return
-        self._is_followed = False
-        self._tools.to.tracker(Unfollow(self._id))
+        if self._is_followed or self._may_be_followed:
+            self._is_followed = self._may_be_followed = False
+            self._tools.to.tracker(Unfollow(self._id))
         # It says when to leave: what it has told us by then comes first.
         self._tools.to.executor(Rested(self._id, self.ref))
 

@@ -5,6 +5,22 @@ class OncefillError(Exception):
     """Any error that Oncefill raises on purpose; its text says what happened and what to do."""
 
 
+def error_text(error: BaseException) -> str:
+    """Return what may be logged of an error: our own words, or where a stranger's came from.
+
+    A stranger's text may carry whatever it was working on.
+    """
+    if isinstance(error, OncefillError | AssertionError):
+        return str(error)
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "no text is kept"
+    code = trace.tb_frame.f_code
+    return f"in {code.co_name}, {code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"
+
+
 class GatewayError(OncefillError):
     """A broker call that did not end in an answer; the subclass says what may be done next."""
 

@@ -4,7 +4,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 
-from domain.errors import InvalidInputError
+from domain.checks import (
+    id_text,
+    is_number,
+    require,
+    require_kind,
+    require_seconds,
+    require_whole,
+)
 from domain.fees import FeeSchedule
 from domain.instrument import Instruments
 from domain.session import Session
@@ -33,9 +40,9 @@ class BrokerTiming:
     def __post_init__(self) -> None:
         """Refuse times that cannot be: without a bound on a call there is no settle time."""
         for name in ("call_timeout_s", "send_window_s", "overdue_grace_s"):
-            _require_seconds(name, getattr(self, name), least=0.001)
+            require_seconds(name, getattr(self, name), least=0.001)
         for name in ("latest_accept_s", "longest_hidden_s"):
-            _require_seconds(name, getattr(self, name), least=0.0)
+            require_seconds(name, getattr(self, name), least=0.0)
 
     @property
     def hidden_s(self) -> float:
@@ -58,9 +65,10 @@ class RateLimit:
 
     def __post_init__(self) -> None:
         """Refuse a limit under which nothing could ever be sent."""
-        _require("requests", self.requests >= 1, "allow at least 1 request in the window")
-        _require_seconds("window_s", self.window_s, least=0.001)
-        _require("poll_share", 0 < self.poll_share <= 1, "give a share above 0 and at most 1")
+        require_whole("requests", self.requests, least=1)
+        require_seconds("window_s", self.window_s, least=0.001)
+        is_share = is_number(self.poll_share) and 0 < self.poll_share <= 1
+        require("poll_share", is_share, "give a share above 0 and at most 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,13 +82,15 @@ class RiskLimits:
         """Refuse limits that no order could keep."""
         for name in ("max_order_qty", "max_order_notional"):
             limit = getattr(self, name)
-            is_usable = limit is None or (limit.is_finite() and limit > 0)
-            _require(name, is_usable, "give an amount above 0, or None for no limit")
+            is_amount = isinstance(limit, Decimal) and limit.is_finite() and limit > 0
+            problem = "give a Decimal above 0, for example Decimal(100), or None for no limit"
+            require(name, limit is None or is_amount, problem)
 
 
-LONGEST_S = 10.0**9
+LONGEST_DEADLINE = timedelta(days=30)
 MOST_CANCELS = 999  # Their number has three digits in the request id.
 PAPER = AccountId("paper")
+BROKER = "paper"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +107,7 @@ class Settings:
     """
 
     account_id: AccountId = PAPER
-    broker: str = "paper"
+    broker: str = BROKER
     instruments: Instruments = field(default_factory=Instruments)
     session: Session = field(default_factory=Session)
     fees: FeeSchedule = field(default_factory=FeeSchedule)
@@ -120,28 +130,46 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Refuse settings under which the engine could not keep its promises."""
-        _require("account_id", bool(self.account_id.strip()), "name the account")
-        _require("signal_deadline", self.signal_deadline > timedelta(0), "give a time above 0")
+        id_text("account_id", self.account_id)
+        require("broker", self.broker == BROKER, f'give "{BROKER}", the only broker built in')
+        for name, kind in _PARTS.items():
+            require_kind(name, getattr(self, name), kind)
+        self._check_times()
+        require("cancel_overdue", isinstance(self.cancel_overdue, bool), "give True or False")
+        require_whole("max_cancel_requests", self.max_cancel_requests, least=1, most=MOST_CANCELS)
+        require_whole("max_unsent", self.max_unsent, least=1)
+        require_whole("max_tree_rebuilds", self.max_tree_rebuilds, least=0)
+
+    def _check_times(self) -> None:
+        _require_deadline("signal_deadline", self.signal_deadline)
+        is_tuple = isinstance(self.retry_waits_s, tuple)
+        require("retry_waits_s", is_tuple, "give a tuple of seconds, for example (1.0, 2.0, 4.0)")
         for wait_s in self.retry_waits_s:
-            _require_seconds("retry_waits_s", wait_s, least=0.0)
-        for name in ("turn_timeout_s", "poll_active_s", "poll_idle_s", "reconcile_s"):
-            _require_seconds(name, getattr(self, name), least=0.01)
-        for name in ("market_timeout_s", "stop_timeout_s"):
-            _require_seconds(name, getattr(self, name), least=0.01)
-        _require(
-            "max_cancel_requests",
-            1 <= self.max_cancel_requests <= MOST_CANCELS,
-            f"give 1 to {MOST_CANCELS}",
-        )
-        _require("max_unsent", self.max_unsent >= 1, "let at least 1 order wait")
-        _require("max_tree_rebuilds", self.max_tree_rebuilds >= 0, "give 0 or more")
+            require_seconds("retry_waits_s", wait_s, least=0.0)
+        for name in _TIMES:
+            require_seconds(name, getattr(self, name), least=0.01)
 
 
-def _require(name: str, is_usable: bool, problem: str) -> None:
-    if not is_usable:
-        raise InvalidInputError(name, problem)
+def _require_deadline(name: str, value: object) -> None:
+    # Longer ones run out of the calendar when they are added to a day.
+    is_usable = isinstance(value, timedelta) and timedelta(0) < value <= LONGEST_DEADLINE
+    require(name, is_usable, f"give a timedelta above 0, at most {LONGEST_DEADLINE.days} days")
 
 
-def _require_seconds(name: str, seconds: float, *, least: float) -> None:
-    # NaN compares false with everything, so it is refused as well.
-    _require(name, least <= seconds < LONGEST_S, f"give seconds, at least {least}")
+_PARTS = {
+    "instruments": Instruments,
+    "session": Session,
+    "fees": FeeSchedule,
+    "timing": BrokerTiming,
+    "rate": RateLimit,
+    "risk": RiskLimits,
+    "restarts": RestartPolicy,
+}
+_TIMES = (
+    "turn_timeout_s",
+    "poll_active_s",
+    "poll_idle_s",
+    "reconcile_s",
+    "market_timeout_s",
+    "stop_timeout_s",
+)

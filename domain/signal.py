@@ -9,13 +9,13 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any, TypeVar
 
+from domain.checks import LONGEST_ID, id_text
 from domain.errors import InvalidInputError
 from domain.instrument import Instrument, Instruments, is_on_lot, is_on_tick, tick_size
 from domain.money import parse_decimal, trim
 from domain.terms import AccountId, OrderType, Side, SignalId, StrategyId, Symbol, TimeInForce
 
 MAX_ORDER_QTY = Decimal(10**9)
-LONGEST_ID = 64
 LONGEST_SYMBOL = 20
 LONGEST_REASON = 200
 
@@ -77,15 +77,15 @@ def parse_signal(raw: Mapping[str, object] | Signal) -> Signal:
     values = _values(raw, Signal)
     limit_px = values["limit_px"]
     return Signal(
-        signal_id=SignalId(_id_text("signal_id", values["signal_id"])),
-        account_id=AccountId(_id_text("account_id", values["account_id"])),
+        signal_id=SignalId(id_text("signal_id", values["signal_id"])),
+        account_id=AccountId(id_text("account_id", values["account_id"])),
         symbol=parse_symbol(values["symbol"]),
         side=_member("side", values["side"], Side),
         order_qty=parse_decimal("order_qty", values["order_qty"]),
         order_type=_member("order_type", values["order_type"], OrderType),
         limit_px=None if limit_px is None else parse_decimal("limit_px", limit_px),
         time_in_force=_member("time_in_force", values["time_in_force"], TimeInForce),
-        strategy_id=StrategyId(_id_text("strategy_id", values["strategy_id"], shortest=0)),
+        strategy_id=StrategyId(id_text("strategy_id", values["strategy_id"], shortest=0)),
         deadline=_moment("deadline", values["deadline"]),
     )
 
@@ -98,8 +98,8 @@ def parse_cancel(raw: Mapping[str, object] | Cancel) -> Cancel:
     """
     values = _values(raw, Cancel)
     return Cancel(
-        signal_id=SignalId(_id_text("signal_id", values["signal_id"])),
-        account_id=AccountId(_id_text("account_id", values["account_id"])),
+        signal_id=SignalId(id_text("signal_id", values["signal_id"])),
+        account_id=AccountId(id_text("account_id", values["account_id"])),
         reason=_free_text("reason", values["reason"]),
         requested_by=_free_text("requested_by", values["requested_by"]),
     )
@@ -204,15 +204,6 @@ def _unknown_field(name: object, known: tuple[str, ...]) -> InvalidInputError:
     near = get_close_matches(shown, known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
     return InvalidInputError(shown, f"unknown field; {hint}")
-
-
-def _id_text(field: str, value: object, shortest: int = 1) -> str:
-    if isinstance(value, str) and shortest <= len(value) <= LONGEST_ID:
-        is_plain = value.isascii() and value.isprintable() and value == value.strip()
-        if is_plain:
-            return value
-    problem = f"give {shortest} to {LONGEST_ID} printable ASCII characters, no blank at either end"
-    raise InvalidInputError(field, problem)
 
 
 def _free_text(field: str, value: object) -> str:

@@ -2,18 +2,31 @@
 
 from dataclasses import dataclass
 
+from domain.checks import require_seconds, require_whole
+
+# 1 ms doubled so often is longer than any wait that may be set, and still a float.
+_MOST_DOUBLINGS = 60
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestartPolicy:
     """At most ``max_failures`` in ``window_s``; each restart waits longer than the one before.
 
     Source: Erlang/OTP supervisor "intensity" and "period".
+
+    Raises:
+        InvalidInputError: A number that no restart could go by; it is named.
     """
 
     max_failures: int = 5
     window_s: float = 60.0
     backoff_first_s: float = 0.1
     backoff_longest_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        require_whole("max_failures", self.max_failures, least=0)
+        for name in ("window_s", "backoff_first_s", "backoff_longest_s"):
+            require_seconds(name, getattr(self, name), least=0.001)
 
     def recent(self, failures: tuple[float, ...], now_s: float) -> tuple[float, ...]:
         """Return the failures of the window that ends now, this one (``now_s``) included."""
@@ -23,5 +36,6 @@ class RestartPolicy:
         """Return the wait before the next start, or None when there were too many failures."""
         if len(failures) > self.max_failures:
             return None
-        doubled: float = self.backoff_first_s * 2 ** (len(failures) - 1)
+        doublings = min(len(failures) - 1, _MOST_DOUBLINGS)
+        doubled: float = self.backoff_first_s * 2.0**doublings
         return min(self.backoff_longest_s, doubled)

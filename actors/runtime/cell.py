@@ -30,6 +30,7 @@ from actors.runtime.messages import (
     Tick,
 )
 from actors.runtime.timers import Timer
+from domain.errors import error_text
 
 _log = structlog.get_logger()
 
@@ -335,5 +336,5 @@ def _names(message: Any, error: BaseException) -> dict[str, str]:
     return {
         "message_type": type(content).__name__,
         "error_type": type(error).__name__,
-        "error": str(error),
+        "error": error_text(error),
     }

@@ -153,6 +153,9 @@ class SimulatedSystem(ActorSystem):
 
         worker.attach(wake)
 
+    def let_gather(self, done: int) -> None:
+        """Do nothing: a drain's latency is drawn when it is woken."""
+
     def effect(self) -> None:
         """Count something that is seen from outside; here the process may be killed.
 

@@ -23,6 +23,7 @@ from actors.runtime.messages import (
 )
 from actors.runtime.ports import Worker
 from actors.runtime.timers import Timer
+from domain.errors import error_text
 from domain.supervision import RestartPolicy
 
 _log = structlog.get_logger()
@@ -150,14 +151,15 @@ class ActorSystem(ABC):
             if self.halted:
                 return
             self.halted = True
-        _log.critical("system.failed", error_type=type(error).__name__, error=str(error))
+        _log.critical("system.failed", error_type=type(error).__name__, error=error_text(error))
         self.on_fatal(error)
 
     def drain(self, worker: Worker) -> None:
         """Let a worker do all its work; what it raises is a failure of the whole system."""
         try:
-            while not self.halted and worker.drain():
+            while not self.halted and (done := worker.drain()):
                 self.effect()
+                self.let_gather(done)
         except BaseException as error:
             if self.is_above_actors(error):
                 raise
@@ -166,6 +168,10 @@ class ActorSystem(ABC):
     @abstractmethod
     def is_above_actors(self, error: BaseException) -> bool:
         """Return whether an error is no failure of the actor in whose turn it came."""
+
+    @abstractmethod
+    def let_gather(self, done: int) -> None:
+        """Give a worker's next batch a moment to fill, after one of ``done`` requests."""
 
     @abstractmethod
     def effect(self) -> None:

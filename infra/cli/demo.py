@@ -27,6 +27,7 @@ from infra.brokers.paper import PaperGateway, PaperSettings
 from infra.brokers.paper.default import seeded_paper
 from infra.cli.demo_report import BROKER_FILE, report, say_where
 from infra.cli.demo_scenes import FAULTS, Script, play_pair, script_for
+from infra.cli.interrupts import cause_of
 from infra.cli.parts import LaunchLive, RunningEngine
 from infra.cli.render import is_terminal, say
 from infra.cli.source import BASE
@@ -64,8 +65,8 @@ def run(args: Namespace, launch: LaunchLive) -> int:
         late = _trade(args, script, launch, store, clock)
         is_named = args.store is not None
         return report(script, store, _SETTINGS, late=late, is_named=is_named)
-    except KeyboardInterrupt:
-        say("Stopped by Ctrl-C.")
+    except KeyboardInterrupt as interrupt:
+        say(f"Stopped by {cause_of(interrupt)}.")
         say_where(store, script, is_named=args.store is not None)
         raise
     finally:

@@ -22,6 +22,7 @@ from domain.errors import StoreError
 from infra.cli.bootstrap import missing
 from infra.cli.render import (
     Column,
+    clean,
     counted,
     duration,
     exchange_time,
@@ -48,6 +49,7 @@ _OLDEST_PYTHON: Final = (3, 11)
 _OTHERS, _OTHERS_WRITE = 0o077, 0o022
 _OLDEST_YEAR: Final = 2024
 _SPACE_FAIL, _SPACE_WARN = 100 * 1024**2, 1024**3
+_LARGE: Final = 256 * 1024**2  # Is read within about a second.
 _SYNCS: Final = 20
 _SYNC_BYTES: Final = 4096
 _SYNC_SLOW_MS: Final = 20.0
@@ -126,6 +128,7 @@ def _inside(reader: Reader) -> Iterator[Finding]:
     meta = reader.meta()
     what = f"{reader.path}, account {meta.get('account_id')}, schema {SCHEMA_VERSION}"
     yield Finding(check="store", detail=f"{what}, epoch {meta.get('epoch')}")
+    yield pages(reader)
     yield journal_head(reader)
     records = reader.records(after=max(0, reader.head().seq - 1))
     if records and (ahead := records[-1].recorded_at - datetime.now(UTC)).total_seconds() > 1:
@@ -135,6 +138,23 @@ def _inside(reader: Reader) -> Iterator[Finding]:
             detail=f"its last event is {duration(ahead)} ahead of this clock",
             todo="Set the clock, unless the store is of a simulation.",
         )
+
+
+def pages(reader: Reader) -> Finding:
+    """Read the whole file as the database's own check does; nothing is written."""
+    size = reader.path.stat().st_size
+    if size > _LARGE:
+        print(f"Reading all of the store, {size / 1024**3:,.1f} GB.", file=sys.stderr, flush=True)
+    with reader.snapshot() as connection:
+        said = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+    if said == "ok":
+        return Finding(check="store file", detail=f"whole, {size / 1024**2:,.1f} MB")
+    return Finding(
+        check="store file",
+        result=FAIL,
+        detail=f"damaged: {clean(said)}",
+        todo="Stop trading on it, keep it as it is, and restore a copy.",
+    )
 
 
 def journal_head(reader: Reader) -> Finding:

@@ -1,23 +1,34 @@
 """The commands, their options, and how a command ends; imports nothing heavy."""
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 
 from domain.errors import InvalidInputError, OncefillError
+from domain.money import parse_decimal
 from domain.terms import OrderStatus
+from infra.cli.interrupts import exit_code, terminable
 
 Command = Callable[[argparse.Namespace], int]
 _Add = Callable[..., argparse.ArgumentParser]
 
 FAILED, WRONG_USE = 1, 2
-INTERRUPTED, PIPE_CLOSED = 130, 141  # 128 + SIGINT, 128 + SIGPIPE, as shells report them.
+PIPE_CLOSED = 141  # 128 + SIGPIPE, as shells report it.
+
+# What a write says where the output is full, gone, or was never open for writing.
+_UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
+
+# A listing asks for one row more than it shows, and SQLite counts in 64 bits.
+_MOST = 2**63 - 2
+_MOST_SECONDS = 86_400
 
 _STATUSES = tuple(status.value for status in OrderStatus)
 _ABOUT = "Oncefill turns each trading signal into exactly one broker order. Try: demo"
@@ -46,20 +57,58 @@ def command(name: str) -> Command:
 
 
 def guarded(perform: Callable[[], int]) -> int:
-    """Return the exit code of ``perform``; an error raised on purpose becomes one line."""
+    """Return the exit code of ``perform``; an error raised on purpose becomes one line.
+
+    SIGTERM and SIGHUP end it as Ctrl-C does, by their own codes.
+    """
+    _open_missing_outputs()
     try:
-        code = perform()
+        with terminable():
+            code = perform()
         sys.stdout.flush()
     except OncefillError as error:
-        print(f"oncefill: {error}", file=sys.stderr)
+        _say_error(str(error))
         return WRONG_USE if isinstance(error, InvalidInputError) else FAILED
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    except KeyboardInterrupt as interrupt:
+        return exit_code(interrupt)
     except BrokenPipeError:
-        # The reader, as in "orders | head", has gone; Python flushes once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader, as in "orders | head", has gone.
+        _drop_output()
         return PIPE_CLOSED
+    except OSError as error:
+        return _unwritten(error)
     return code
+
+
+def _open_missing_outputs() -> None:
+    """Give standard output and error a place where the caller closed them."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+
+
+def _unwritten(error: OSError) -> int:
+    """Return the exit code after output that nobody can have; other errors are bugs and go on."""
+    if error.errno not in _UNWRITABLE or error.filename is not None:
+        raise error
+    _drop_output()
+    _say_error(f"The output cannot be written: {error.strerror}; send it elsewhere.")
+    # A terminal that goes away takes its output along: then its SIGHUP is the cause.
+    cause = error.__context__
+    while cause is not None and not isinstance(cause, KeyboardInterrupt):
+        cause = cause.__context__
+    return FAILED if cause is None else exit_code(cause)
+
+
+def _drop_output() -> None:
+    # What is left in the buffer goes nowhere: Python flushes once more at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _say_error(text: str) -> None:
+    # Where standard error cannot be written either, the exit code says it.
+    with suppress(OSError):
+        print(f"oncefill: {text}", file=sys.stderr)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -82,13 +131,14 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add(add_parser: _Add, name: str, about: str) -> argparse.ArgumentParser:
-    return add_parser(name, help=about, description=about.capitalize() + ".", allow_abbrev=False)
+    sentence = f"{about[0].upper()}{about[1:]}."
+    return add_parser(name, help=about, description=sentence, allow_abbrev=False)
 
 
 def _add_trading(add: _Add) -> None:
     demo = add("demo", "trade half a minute on the paper broker")
     demo.add_argument("--seed", type=_count, default=7, help="same seed, same market")
-    demo.add_argument("--seconds", type=_positive, default=30, help="how long (default 30)")
+    demo.add_argument("--seconds", type=_seconds, default=30, help="how long (default 30)")
     replay = add("replay", "trade a strategy on prices from CSV files")
     replay.add_argument("prices", nargs="+", type=Path, metavar="PRICES", help="CSV files")
     replay.add_argument("--strategy", choices=("crossover",), default="crossover")
@@ -121,7 +171,7 @@ def _add_readers(add: _Add) -> None:
     events = _add(audit.add_parser, "show", "list events")
     events.add_argument("--after", type=_count, default=0, metavar="SEQ", help="later than this")
     events.add_argument("--limit", type=_positive, default=50, metavar="N", help="default 50")
-    events.add_argument("--stream", help="of this stream only")
+    events.add_argument("--stream", type=_text, help="of this stream only")
     doctor = add("doctor", "check that this machine and the store are fit to trade")
     for reader in (orders, show, positions, pnl, verify, events, doctor):
         _add_json(reader)
@@ -153,19 +203,43 @@ def _positive(text: str) -> int:
     return _whole(text, least=1)
 
 
-def _whole(text: str, *, least: int) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) >= least):
+def _seconds(text: str) -> int:
+    return _whole(text, least=1, most=_MOST_SECONDS)
+
+
+def _whole(text: str, *, least: int, most: int = _MOST) -> int:
+    is_whole = text.isascii() and text.isdigit()
+    # Python does not read thousands of digits, and says so in its own words.
+    if is_whole and len(text.lstrip("0")) > len(str(most)):
+        value = most + 1
+    else:
+        value = int(text) if is_whole else least - 1
+    if value < least:
         message = f"{text!r} is not a whole number of at least {least}"
         raise argparse.ArgumentTypeError(message)
-    return int(text)
+    if value > most:
+        message = f"give at most {most}"
+        raise argparse.ArgumentTypeError(message)
+    return value
+
+
+def _text(text: str) -> str:
+    try:
+        # Bytes that are no text cannot be looked for in a store.
+        text.encode()
+    except UnicodeEncodeError:
+        message = f"{text!r} is not text"
+        raise argparse.ArgumentTypeError(message) from None
+    return text
 
 
 def _money(text: str) -> Decimal:
     try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        amount = Decimal(0)
-    if not (amount.is_finite() and amount > 0):
+        amount = parse_decimal("cash", text)
+    except InvalidInputError as error:
+        message = f"{text!r} is not an amount above zero: {str(error).partition(': ')[2]}"
+        raise argparse.ArgumentTypeError(message) from None
+    if amount <= 0:
         message = f"{text!r} is not an amount above zero"
         raise argparse.ArgumentTypeError(message)
     return amount

@@ -4,6 +4,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import Final
 
+from domain.signal import parse_symbol
 from domain.terms import OrderStatus
 from infra.cli.render import (
     ZONE,
@@ -42,11 +43,16 @@ _REASON_LENGTH: Final = 100
 
 
 def run(args: Namespace) -> int:
-    """List the orders that were asked for; the exit code is 0."""
+    """List the orders that were asked for; the exit code is 0.
+
+    Raises:
+        InvalidInputError: The symbol is none.
+    """
     status = OrderStatus(args.status) if args.status else None
+    symbol = None if args.symbol is None else parse_symbol(args.symbol)
     with open_source(args) as reader:
         # One more than is shown tells whether there are more.
-        found = reader.orders(status=status, symbol=args.symbol, limit=args.limit + 1)
+        found = reader.orders(status=status, symbol=symbol, limit=args.limit + 1)
         store = reader.path
     newest = tuple(reversed(found))
     shown, has_more = newest[: args.limit], len(newest) > args.limit

@@ -6,12 +6,8 @@ so the same prices give the same result, to the byte.
 
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from signal import SIGINT, default_int_handler, signal
-from threading import Event, current_thread, main_thread
 from typing import Final
 
 from domain.crossover import Crossover
@@ -21,6 +17,7 @@ from domain.ports import Clock, Scheduler
 from domain.session import Session
 from domain.settings import Settings
 from infra.brokers.paper import Ledger, PaperGateway, PaperSettings, open_paper
+from infra.cli.interrupts import held_back
 from infra.cli.parts import LaunchSimulated
 from infra.cli.replay_market import Job, steps_of
 from infra.cli.replay_progress import progress
@@ -85,7 +82,8 @@ def _trade(job: Job, store: Path, seed: int, launch: LaunchSimulated) -> Ledger:
     late: tuple[str, ...] = ()
     try:
         trader = Trader(engine, time, paper.market, job)
-        with progress(job.steps) as told, _interrupted_between_steps() as check:
+        # In the middle of a step an interrupt would tear a call to the broker apart.
+        with progress(job.steps) as told, held_back() as check:
             for step in job.steps:
                 trader.play(step)
                 told(step)
@@ -98,33 +96,6 @@ def _trade(job: Job, store: Path, seed: int, launch: LaunchSimulated) -> Ledger:
         msg = f"The engine did not stop in order: {', '.join(late)}; run doctor and audit verify."
         raise OncefillError(msg)
     return ledger
-
-
-@contextmanager
-def _interrupted_between_steps() -> Iterator[Callable[[], None]]:
-    """Give a function that raises KeyboardInterrupt if Ctrl-C was pressed; a second one raises.
-
-    In the middle of a step it would tear a call to the broker apart, and look like a failure.
-    """
-    if current_thread() is not main_thread():
-        yield lambda: None
-        return
-    was_pressed = Event()
-    before = signal(SIGINT, default_int_handler)
-
-    def note(*_: object) -> None:
-        was_pressed.set()
-        signal(SIGINT, default_int_handler)
-
-    def check() -> None:
-        if was_pressed.is_set():
-            raise KeyboardInterrupt
-
-    signal(SIGINT, note)
-    try:
-        yield check
-    finally:
-        signal(SIGINT, before)
 
 
 def _paper(job: Job, path: Path, clock: Clock, scheduler: Scheduler, seed: int) -> PaperGateway:

@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import func, select
 
 from domain.errors import StoreError
-from infra.store.folders import STORE_FILE, latest_store
+from infra.store.folders import MAIN_RUN, STORE_FILE, latest_store
 from infra.store.reading import Reader, open_reader
 from infra.store.tables import CHECKPOINTS, FILLS, JOURNAL
 
@@ -47,6 +47,8 @@ def program() -> str:
 def find_store(named: Path | None) -> Path:
     """Return the store's file: the named one, one in the named folder, or the latest run's.
 
+    Where nothing points at a run it is the store that an engine keeps by default.
+
     Raises:
         NoStoreError: Nothing has run in ``.oncefill`` yet.
         StoreError: The latest run has no store, or the folder cannot be looked into.
@@ -62,10 +64,11 @@ def _find(named: Path | None) -> Path:
     if named is not None and not named.is_dir():
         return named
     base = named or BASE
-    if (base / _POINTER).exists():
-        return latest_store(base)
-    if (base / STORE_FILE).is_file():
+    has_pointer = (base / _POINTER).exists()
+    if not has_pointer and (base / STORE_FILE).is_file():
         return base / STORE_FILE
+    if has_pointer or (base / MAIN_RUN / STORE_FILE).is_file():
+        return latest_store(base)
     msg = f"No store yet in {base}; run `{program()} demo` first"
     raise NoStoreError(msg)
 

@@ -8,6 +8,7 @@ from domain.errors import StoreError
 from domain.ports import Clock
 
 STORE_FILE: Final = "oncefill.db"
+MAIN_RUN: Final = "main"  # Where an engine keeps its store unless told otherwise.
 _POINTER: Final = "latest"
 
 
@@ -32,21 +33,29 @@ def new_run_folder(base: Path, name: str, clock: Clock) -> Path:
 
 
 def latest_store(base: Path) -> Path:
-    """Return the store of the latest run under ``base``.
+    """Return the store of the latest run under ``base``; without one, an engine's own.
 
     Raises:
         StoreError: Nothing has run there yet.
     """
+    name = _pointed_to(base)
+    for folder in (name, MAIN_RUN):
+        if folder and (base / folder / STORE_FILE).is_file():
+            return base / folder / STORE_FILE
+    if name is None:
+        msg = f"There is no run in {base} yet; start one, or name a store with --store."
+    else:
+        msg = f"The latest run in {base} has no store; name one with --store."
+    raise StoreError(msg)
+
+
+def _pointed_to(base: Path) -> str | None:
+    """The name of the latest run's folder, empty when it is none; None without a pointer."""
     try:
         name = (base / _POINTER).read_text(encoding="utf-8").strip()
-    except (OSError, ValueError) as error:
-        msg = f"There is no run in {base} yet; start one, or name a store with --store."
-        raise StoreError(msg) from error
-    path = base / name / STORE_FILE
-    if not name or Path(name).name != name or not path.is_file():
-        msg = f"The latest run in {base} has no store; name one with --store."
-        raise StoreError(msg)
-    return path
+    except (OSError, ValueError):
+        return None
+    return name if Path(name).name == name else ""
 
 
 def _make_first_free(base: Path, start: str) -> Path:

@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import select
 
 from domain.errors import NotSentError
-from infra.store.dialect import DriverError, Probe
+from infra.store.dialect import DriverError, Probe, StoreFile
 from infra.store.statements import compiled
 from infra.store.tables import META
 
@@ -23,10 +23,8 @@ class StoreGuard:
     def __init__(self, *, path: Path, epoch: int) -> None:
         self._path = path
         self._epoch = epoch
-        # Texts made once: making them takes longer than the system's answer.
-        self._store = os.fspath(path)
+        self._file = StoreFile(path)
         self._halt = os.fspath(path.with_name(HALT_FILE))
-        self._file = path.stat().st_ino
         self._probe: Probe | None = None
         self._is_closed = False
         self._lock = Lock()
@@ -39,16 +37,16 @@ class StoreGuard:
         """
         try:
             is_halted = _is_there(self._halt)
-            file = os.stat(self._store).st_ino  # noqa: PTH116 Path.stat takes twice as long.
-            epoch = self._read_epoch()
+            fault = self._file.fault()
+            epoch = None if fault else self._read_epoch()
         except (OSError, DriverError, ValueError, TypeError) as error:
             msg = f"Not sent: the store {self._path} could not be read ({type(error).__name__})."
             raise NotSentError(msg) from error
         if is_halted:
             msg = f"Not sent: trading is halted by {self._halt}; remove that file to go on."
             raise NotSentError(msg)
-        if file != self._file:
-            msg = f"Not sent: {self._path} was replaced while the engine ran; restart the engine."
+        if fault:
+            msg = f"Not sent: {fault}; put the right file back and restart the engine."
             raise NotSentError(msg)
         if epoch != self._epoch:
             msg = f"Not sent: another engine has taken over {self._path} (epoch {epoch})."

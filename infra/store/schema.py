@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from sqlalchemy import Connection, insert, inspect, select, update
 
 from domain.errors import StoreError
 from infra.store.dialect import TRIGGERS
 from infra.store.tables import META, SCHEMA_VERSION, StoreRow
+
+_IS_EPOCH: Final = META.c.key == "epoch"
 
 
 def create_schema(connection: Connection, meta: Mapping[str, str]) -> None:
@@ -45,9 +48,13 @@ def read_meta(connection: Connection, path: Path) -> dict[str, str]:
     return meta
 
 
+def read_epoch(connection: Connection) -> int:
+    """Return the epoch of the latest engine; 0 when there was none yet."""
+    return int(connection.execute(select(META.c.value).where(_IS_EPOCH)).scalar_one())
+
+
 def bump_epoch(connection: Connection) -> int:
     """Fence off every earlier engine; return the new epoch."""
-    chosen = META.c.key == "epoch"
-    epoch = int(connection.execute(select(META.c.value).where(chosen)).scalar_one()) + 1
-    connection.execute(update(META).where(chosen).values(value=str(epoch)))
+    epoch = read_epoch(connection) + 1
+    connection.execute(update(META).where(_IS_EPOCH).values(value=str(epoch)))
     return epoch

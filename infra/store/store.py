@@ -9,15 +9,15 @@ from domain.errors import StoreError
 from domain.ports import Clock
 from domain.terms import AccountId
 from infra.store.codec import utc_text
-from infra.store.dialect import explained, writer_engine
+from infra.store.dialect import StoreFile, explained, writer_engine
 from infra.store.guard import StoreGuard
 from infra.store.journal import SqlJournal
 from infra.store.lock import StoreLock
-from infra.store.schema import bump_epoch, create_schema, is_empty, read_meta
+from infra.store.schema import bump_epoch, create_schema, is_empty, read_epoch, read_meta
 
 
 def open_store(path: Path, *, account_id: AccountId, clock: Clock, create: bool = True) -> "Store":
-    """Open the account's store for trading; the engine that had it before is fenced off.
+    """Open the account's store for trading; its first journal fences off the engine before.
 
     Args:
         path: The store's file; its folder is made when missing.
@@ -50,7 +50,7 @@ class Store:
 
     Attributes:
         path: The store's file.
-        epoch: The current epoch; a journal or guard of an earlier one refuses.
+        epoch: The latest epoch, 0 in a new store; a journal or guard of an earlier one refuses.
     """
 
     def __init__(self, *, path: Path, lock: StoreLock, clock: Clock) -> None:
@@ -58,11 +58,12 @@ class Store:
         self.epoch = 0
         self._lock = lock
         self._clock = clock
+        self._file = StoreFile(path)
         self._writers: Engine = writer_engine(path)
         self._opened: list[SqlJournal | StoreGuard] = []
 
     def prepare(self, account_id: AccountId) -> None:
-        """Create what is missing, check what is there, and fence off every earlier engine."""
+        """Create what is missing and check what is there; ``journal`` is what fences."""
         with explained(self.path), self._writers.connect() as connection, connection.begin():
             if is_empty(connection):
                 created_at = utc_text(self._clock.now())
@@ -74,10 +75,17 @@ class Store:
                     "holds one account. Name another file."
                 )
                 raise StoreError(msg)
-            self.epoch = bump_epoch(connection)
+            self.epoch = read_epoch(connection)
 
     def journal(self) -> SqlJournal:
-        """Return a new journal; earlier ones, of this process too, are fenced off by it."""
+        """Return a new journal; earlier ones, of this process too, are fenced off by it.
+
+        Raises:
+            StoreError: The file cannot be used, or is no longer the one that was opened.
+        """
+        if fault := self._file.fault():
+            msg = f"The store is lost: {fault}; put the file back and start again."
+            raise StoreError(msg)
         with explained(self.path), self._writers.connect() as connection, connection.begin():
             self.epoch = bump_epoch(connection)
         journal = SqlJournal(

@@ -21,7 +21,7 @@ from domain.journal import Append, AppendFailed, Committed, Loaded
 from domain.ports import Clock
 from infra.store.chain import GENESIS, row_hash
 from infra.store.codec import utc_text
-from infra.store.dialect import Driver, DriverError, ImpossibleRowError
+from infra.store.dialect import Driver, DriverError, ImpossibleRowError, StoreFile
 from infra.store.projections import Projections
 from infra.store.queries import answer
 from infra.store.requests import AppendRequest, Request
@@ -84,6 +84,7 @@ class Writer:
         self.has_fills = False
         self._engine = engine
         self._path = path
+        self._file = StoreFile(path)
         self._epoch = epoch
         self._clock = clock
         self._driver: Driver | None = None
@@ -94,7 +95,8 @@ class Writer:
         """Write and answer ``requests`` in one transaction; return a reply for each, in order.
 
         Raises:
-            StoreError: The database failed, or it is not known whether it committed.
+            StoreError: The database failed, or its file is no longer the one that was opened, or
+                it is not known whether it committed.
             FencedError: Another engine holds the account.
         """
         try:
@@ -105,6 +107,7 @@ class Writer:
                 # always would be 20 times slower.
                 return self._transact(requests, is_careful=True)
         except (DriverError, DBAPIError) as error:
+            self._refuse_lost_file()
             cause = error.orig if isinstance(error, DBAPIError) else error
             msg = (
                 f"The store {self._path} could not be written: {cause}. Nothing of this "
@@ -134,8 +137,18 @@ class Writer:
                 replies.append(Loaded(request.query, answer(work.driver, request.query)))
                 run = []
             replies += self._write_run(work, run, is_careful=is_careful)
+            self._refuse_lost_file()
         self._remember(work)
         return replies
+
+    def _refuse_lost_file(self) -> None:
+        fault = self._file.fault() or self._file.wal_fault()
+        if fault:
+            msg = (
+                f"The store is lost: {fault}. Nothing of this commit was acknowledged. Put the "
+                "file back or restore a copy, compare it with the broker's orders, and start again."
+            )
+            raise StoreError(msg)
 
     def _begin(self, driver: Driver, streams: set[str]) -> _Work:
         ((found, seq, digest),) = driver.read(_EPOCH_AND_HEAD)

@@ -1,13 +1,15 @@
 """What a hostile reader found: late calls, lost news, stepped clocks, hung callers."""
 
 import sqlite3
+from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 from threading import Timer
 
 import pytest
+import structlog
 
-from domain.errors import EngineStoppedError, OutcomeUnknownError
+from domain.errors import EngineStoppedError, InvalidInputError, OutcomeUnknownError
 from infra.brokers.paper import FaultKind, FaultPlan, PaperSettings
 from tests.desks import LiveDesk, buy, cancel
 from tests.unit.actors.rigs import NO_STREAM, StormDesk
@@ -153,6 +155,33 @@ def test_an_ask_that_meets_the_end_of_the_engine_is_answered(desk):
     desk.engine._require_open = require
 
     assert isinstance(future.exception(timeout=0), EngineStoppedError)
+
+
+class Evil(Mapping):
+    """A mapping that raises, with a secret, when it is touched."""
+
+    def __iter__(self):
+        return iter(("signal_id",))
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, key):
+        msg = "TOKEN-abcdef"
+        raise KeyError(msg)
+
+
+def test_a_mapping_that_misbehaves_is_refused_and_touches_no_actor(desk):
+    desk.start().run_for(2)
+    with structlog.testing.capture_logs() as lines:
+        with pytest.raises(InvalidInputError, match="cannot be read"):
+            desk.ask(Evil())
+        desk.tell(Evil())
+        desk.run_for(1)
+
+    assert desk.engine.stats().restarts == 0
+    assert "signal.refused" in [topic for r in desk.records for topic in r.topics]
+    assert "TOKEN" not in str(lines)
 
 
 def test_a_cancel_in_the_mailbox_of_an_order_that_failed_too_often_is_answered_at_last(desk):

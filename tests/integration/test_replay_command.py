@@ -7,7 +7,7 @@ import subprocess
 import sys
 from datetime import datetime
 from decimal import Decimal
-from signal import SIGINT, getsignal, raise_signal
+from signal import SIGHUP, SIGINT, SIGTERM, getsignal, raise_signal
 
 import pytest
 
@@ -190,19 +190,20 @@ def test_an_order_whose_end_is_never_heard_ends_the_replay(tmp_path):
         run(path, "--store", tmp_path / "run", *QUICK, launch=launch)
 
 
-def test_ctrl_c_stops_the_engine_in_order(tmp_path):
+@pytest.mark.parametrize(("number", "code"), [(SIGINT, 130), (SIGTERM, 143), (SIGHUP, 129)])
+def test_ctrl_c_and_its_like_stop_the_engine_in_order(tmp_path, number, code):
     def launch(settings, **how):
         engine, system = simulate_engine(settings, **how)
         # In the middle of a step, and of a call to the broker.
         until_open = datetime(2019, 5, 27, 9, tzinfo=KST) - system.now()
-        system.call_later(until_open.total_seconds() + 0.015, lambda: raise_signal(SIGINT))
+        system.call_later(until_open.total_seconds() + 0.015, lambda: raise_signal(number))
         return engine, system
 
-    before = getsignal(SIGINT)
+    before = getsignal(number)
     path = write(tmp_path, *SAMSUNG)
-    assert guarded(lambda: run(path, "--store", tmp_path, *QUICK, launch=launch)) == 130
+    assert guarded(lambda: run(path, "--store", tmp_path, *QUICK, launch=launch)) == code
 
-    assert getsignal(SIGINT) is before
+    assert getsignal(number) is before
     with open_reader(tmp_path / "oncefill.db") as reader:
         assert verify(reader).ok
         assert [order.status for order in reader.orders()] == [OrderStatus.FILLED]

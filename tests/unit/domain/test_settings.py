@@ -1,5 +1,6 @@
 """Settings that cannot work are refused, each by its name."""
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 
@@ -7,6 +8,7 @@ import pytest
 
 from domain.errors import InvalidInputError
 from domain.settings import BrokerTiming, RateLimit, RiskLimits, Settings
+from domain.supervision import RestartPolicy
 
 BAD = [
     (BrokerTiming, "call_timeout_s", 0.0),
@@ -17,10 +19,46 @@ BAD = [
     (RateLimit, "window_s", -1.0),
     (RateLimit, "poll_share", 0.0),
     (RateLimit, "poll_share", float("nan")),
+    (RateLimit, "poll_share", "0.3"),
     (RiskLimits, "max_order_qty", Decimal(0)),
     (RiskLimits, "max_order_notional", Decimal("NaN")),
+    (RateLimit, "requests", "20"),
+    (RateLimit, "requests", True),
+    (RateLimit, "requests", 1.5),
+    (RateLimit, "window_s", "1"),
+    (RateLimit, "window_s", True),
+    (RiskLimits, "max_order_qty", 1.5),
+    (RiskLimits, "max_order_qty", 100),
+    (RestartPolicy, "max_failures", -1),
+    (RestartPolicy, "max_failures", 1.0),
+    (RestartPolicy, "window_s", 0.0),
+    (RestartPolicy, "backoff_first_s", float("nan")),
+    (RestartPolicy, "backoff_longest_s", float("inf")),
     (Settings, "account_id", " "),
+    (Settings, "account_id", ""),
+    (Settings, "account_id", None),
+    (Settings, "account_id", 5),
+    (Settings, "account_id", "x" * 65),
+    (Settings, "account_id", "계좌"),
+    (Settings, "account_id", "paper "),
+    (Settings, "broker", "kis"),
+    (Settings, "broker", None),
+    (Settings, "instruments", None),
+    (Settings, "session", {}),
+    (Settings, "fees", {}),
+    (Settings, "timing", {"call_timeout_s": 5.0}),
+    (Settings, "rate", {"requests": 20}),
+    (Settings, "risk", {}),
+    (Settings, "restarts", {}),
     (Settings, "signal_deadline", timedelta(0)),
+    (Settings, "signal_deadline", timedelta(days=30, microseconds=1)),
+    (Settings, "signal_deadline", timedelta.max),
+    (Settings, "signal_deadline", 30),
+    (Settings, "retry_waits_s", "124"),
+    (Settings, "retry_waits_s", [1.0, 2.0]),
+    (Settings, "retry_waits_s", ("1",)),
+    (Settings, "cancel_overdue", "no"),
+    (Settings, "max_unsent", 10.0),
     (Settings, "retry_waits_s", (1.0, -2.0)),
     (Settings, "poll_active_s", 0.0),
     (Settings, "stop_timeout_s", float("nan")),
@@ -36,6 +74,30 @@ def test_a_setting_that_cannot_work_is_refused_by_its_name(kind, name, value):
         kind(**{name: value})
 
     assert refused.value.field == name
+
+
+@pytest.mark.parametrize(
+    ("setting", "advice"),
+    [
+        ({"broker": "kis"}, 'broker: give "paper"'),
+        ({"rate": {}}, "rate: give a RateLimit"),
+        ({"signal_deadline": 30}, "signal_deadline: give a timedelta above 0, at most 30 days"),
+        ({"retry_waits_s": "124"}, "retry_waits_s: give a tuple of seconds"),
+        ({"cancel_overdue": "no"}, "cancel_overdue: give True or False"),
+        ({"max_unsent": 0}, "max_unsent: give a whole number, at least 1"),
+        ({"max_cancel_requests": 1000}, "give a whole number from 1 to 999"),
+        ({"account_id": None}, "account_id: give 1 to 64 printable ASCII characters"),
+    ],
+)
+def test_a_refusal_says_what_to_give(setting, advice):
+    with pytest.raises(InvalidInputError, match=re.escape(advice)):
+        Settings(**setting)
+
+
+def test_a_deadline_of_thirty_days_and_no_second_attempt_are_taken():
+    settings = Settings(signal_deadline=timedelta(days=30), retry_waits_s=())
+
+    assert settings.signal_deadline == timedelta(days=30)
 
 
 def test_the_defaults_work_and_a_limit_may_be_left_out():

@@ -18,3 +18,9 @@ def test_each_restart_waits_twice_as_long_up_to_a_limit():
 
 def test_too_many_failures_are_not_restarted():
     assert POLICY.backoff_s((1.0, 2.0, 3.0, 4.0)) is None
+
+
+def test_a_thousand_failures_and_more_wait_the_longest_time():
+    unbounded = RestartPolicy(max_failures=10_000, backoff_longest_s=0.3)
+
+    assert unbounded.backoff_s(tuple(range(2_000))) == 0.3

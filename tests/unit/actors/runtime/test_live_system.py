@@ -84,7 +84,7 @@ def test_tells_that_race_with_crashes_are_all_read(live, fast):
             live.log(message)
 
     class Keeper(Actor):
-        policy = type(fast)(max_failures=1000, backoff_first_s=0.0001, backoff_longest_s=0.0001)
+        policy = type(fast)(max_failures=1000, backoff_first_s=0.001, backoff_longest_s=0.001)
 
         def on_start(self):
             self.kid = self.spawn(Fragile, name="kid")

@@ -34,7 +34,8 @@ def test_a_good_store_on_a_good_machine_is_fit_to_trade(perform, copied):
     checks = report(perform, "--store", copied)
 
     assert set(checks) == {
-        *("python", "packages", "clock", "store", "journal head", "file modes", "engine lock"),
+        *("python", "packages", "clock", "store", "store file", "journal head"),
+        *("file modes", "engine lock"),
         *("disk space", "disk sync"),
     }
     assert {name for name, check in checks.items() if check["result"] == "fail"} == set()
@@ -90,6 +91,32 @@ def test_a_changed_last_row_is_found(perform, copied):
     assert code == 1
     assert "was changed after it was written" in out
     assert out.splitlines()[-1] == "Not fit to trade: 1 check failed."
+
+
+def test_a_damaged_page_anywhere_in_the_store_is_found(perform, copied):
+    with closing(sqlite3.connect(copied)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+        found = "SELECT rootpage FROM sqlite_master WHERE name = 'orders'"
+        (page,) = connection.execute(found).fetchone()
+    with copied.open("r+b") as file:
+        file.seek((page - 1) * size + size // 2)
+        file.write(b"\xff" * (size // 2))
+
+    code, out, _ = perform("doctor", "--store", copied)
+
+    assert code == 1
+    assert "restore a copy" in out
+    assert out.splitlines()[-1].startswith("Not fit to trade")
+
+
+def test_a_large_store_is_announced_before_it_is_read(perform, copied, monkeypatch):
+    monkeypatch.setattr(doctor, "_LARGE", 0)
+
+    code, _, err = perform("doctor", "--store", copied)
+
+    assert code == 0
+    assert err.startswith("Reading all of the store, 0.0 GB.")
 
 
 def test_a_newer_schema_and_a_halt_are_told(perform, copied):

@@ -1,15 +1,17 @@
 """The options of each command."""
 
+import errno
 import os
 import subprocess
 import sys
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from signal import SIGHUP, raise_signal
 
 import pytest
 
-from infra.cli.main import PIPE_CLOSED, parse
+from infra.cli.main import PIPE_CLOSED, guarded, parse
 from tests.house.files import ROOT
 
 
@@ -70,11 +72,34 @@ def test_options_become_values():
         (("replay",), "PRICES"),
         (("replay", "a.csv", "--cash", "much"), "'much' is not an amount above zero"),
         (("replay", "a.csv", "--cash", "NaN"), "'NaN' is not an amount above zero"),
+        (("replay", "a.csv", "--cash", "\u0661\u0662\u0663"), "is not an amount above zero"),
+        (("replay", "a.csv", "--cash", "1_000"), "'1_000' is not an amount above zero: give a"),
+        (("replay", "a.csv", "--cash", "-1"), "'-1' is not an amount above zero"),
+        (("orders", "--limit", "9" * 20), "give at most 9223372036854775806"),
+        (("orders", "--limit", "9" * 5000), "give at most 9223372036854775806"),
+        (("orders", "--limit", str(2**63 - 1)), "give at most 9223372036854775806"),
+        (("audit", "show", "--after", "9" * 20), "give at most 9223372036854775806"),
+        (("audit", "show", "--stream", "\udcff"), "'\\udcff' is not text"),
+        (("demo", "--seconds", "86401"), "give at most 86400"),
         (("replay", "a.csv", "--fast", "20"), "--fast must be smaller than --slow"),
     ],
 )
 def test_what_is_wrong_is_named(capsys, argv, problem):
     assert problem in refused(capsys, *argv)
+
+
+@pytest.mark.parametrize(
+    ("argv", "about"),
+    [
+        (("replay",), "Trade a strategy on prices from CSV files."),
+        (("order",), "Show one order: order show ID."),
+    ],
+)
+def test_help_keeps_capitals_where_they_belong(capsys, argv, about):
+    with pytest.raises(SystemExit):
+        parse([*argv, "--help"])
+
+    assert about in capsys.readouterr().out
 
 
 def test_what_follows_test_goes_to_pytest_in_its_order():
@@ -83,21 +108,65 @@ def test_what_follows_test_goes_to_pytest_in_its_order():
     assert (args.cov, args.pytest) == (True, ["-k", "a name", "tests/unit", "-x"])
 
 
-def test_a_reader_that_goes_away_ends_it_quietly():
+def ended(perform, redirect="", **options):
+    """Run ``guarded(perform)`` in a shell's child with its output redirected."""
     program = (
+        "import os, sys\n"
         "from infra.cli.main import guarded\n"
-        "raise SystemExit(guarded(lambda: print('x' * 100_000) or 0))\n"
+        f"raise SystemExit(guarded(lambda: {perform} or 0))\n"
     )
+    return subprocess.run(
+        ["/bin/sh", "-c", f'exec "$0" -c "$1" {redirect}', sys.executable, program],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        check=False,
+        **options,
+    )
+
+
+def test_a_reader_that_goes_away_ends_it_quietly():
     read, write = os.pipe()
     os.close(read)
 
-    ended = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=ROOT,
-        stdout=write,
-        stderr=subprocess.PIPE,
-        check=False,
-    )
+    end = ended("print('x' * 100_000)", stdout=write)
     os.close(write)
 
-    assert (ended.returncode, ended.stderr) == (PIPE_CLOSED, b"")
+    assert (end.returncode, end.stderr) == (PIPE_CLOSED, b"")
+
+
+@pytest.mark.parametrize("redirect", [">&-", ">&- 2>&-", "2>&-"])
+def test_outputs_that_the_caller_closed_are_no_failure(redirect):
+    end = ended("print('x', file=sys.stderr) or print(sys.stdout.isatty())", redirect)
+
+    assert end.returncode == 0
+    assert end.stderr in {b"x\n", b""}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a full device")
+@pytest.mark.parametrize("length", [1, 100_000])
+def test_a_full_disk_under_the_output_is_one_line(length):
+    end = ended(f"print('x' * {length})", "> /dev/full")
+
+    assert end.returncode == 1
+    assert end.stderr == (
+        b"oncefill: The output cannot be written: No space left on device; send it elsewhere.\n"
+    )
+
+
+def test_an_error_of_another_file_is_not_hidden(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        guarded((tmp_path / "nothing").read_text)
+
+
+def test_a_terminal_that_goes_away_ends_it_by_its_signal(monkeypatch, tmp_path):
+    def losing():
+        try:
+            raise_signal(SIGHUP)
+        finally:
+            raise OSError(errno.EIO, "Input/output error")
+
+    with (tmp_path / "out").open("w") as out:
+        monkeypatch.setattr(sys, "stdout", out)
+        code = guarded(losing)
+
+    assert code == 128 + SIGHUP

@@ -113,3 +113,12 @@ def test_a_narrow_terminal_loses_columns_and_says_so_and_no_number_is_cut(termin
 
     assert "Left out for lack of width: created, signal, type, reason." in " ".join(plain)
     assert "1,000  50,000     500   50,000" in next(line for line in plain if "카카오" in line)
+
+
+def test_a_symbol_that_is_none_is_one_line(perform, stories):
+    for symbol in ("\udcff", "", "005930 "):
+        code, out, err = perform("orders", "--symbol", symbol, "--store", stories)
+
+        assert (code, out) == (2, "")
+        assert err.startswith("oncefill: symbol: give 1 to 20 of letters")
+        assert err.count("\n") == 1

@@ -54,6 +54,23 @@ def test_the_latest_run_is_read_unless_another_is_named(perform, stories, tmp_pa
     assert json.loads(shown[0][1])["store"] == ".oncefill/run-1/oncefill.db"
 
 
+@pytest.mark.parametrize("pointer", [None, "demo-gone"])
+def test_without_a_latest_run_a_runners_own_store_is_read(
+    perform, stories, tmp_path, monkeypatch, pointer
+):
+    monkeypatch.chdir(tmp_path)
+    base = tmp_path / ".oncefill"
+    base.mkdir()
+    (base / "main").symlink_to(stories.parent)
+    if pointer is not None:
+        (base / "latest").write_text(pointer)
+
+    code, out, err = perform("pnl", "--json")
+
+    assert (code, err) == (0, "")
+    assert json.loads(out)["store"] == ".oncefill/main/oncefill.db"
+
+
 def named(path, **holder):
     values = {"pid": os.getpid(), "host": socket.gethostname(), "started_at": "x"} | holder
     path.with_name(path.name + ".lock").write_text(json.dumps(values))

@@ -53,12 +53,19 @@ def test_a_holder_that_has_not_named_itself_yet_is_refused_as_well(store):
         a_store(store.path.parent)
 
 
+def test_the_first_engine_of_a_store_has_epoch_one(store):
+    assert store.journal().epoch == store.epoch == 1
+    assert store.journal().epoch == store.epoch == 2
+
+
 def test_a_closed_store_is_free_again(store):
+    store.journal()
     store.close()
 
     again = a_store(store.path.parent)
 
-    assert again.epoch > store.epoch
+    assert again.epoch == store.epoch
+    assert again.journal().epoch > store.epoch
     again.close()
 
 
@@ -138,12 +145,13 @@ def test_a_read_only_folder_says_so(tmp_path):
         a_store(tmp_path)
 
 
-def test_opening_again_fences_an_engine_that_still_runs(store):
+def test_the_next_engine_fences_one_that_still_runs(store):
     """The lock is gone, for whatever reason: the epoch still stands between the two."""
     journal, guard = store.journal(), store.guard()
     store._lock.release()
 
     other = a_store(store.path.parent)
+    other.journal()
 
     with pytest.raises(NotSentError, match="taken over"):
         guard.check()
@@ -187,10 +195,10 @@ def test_a_guard_that_cannot_read_refuses(store):
     guard.check()
 
     store.path.rename(store.path.with_name("moved"))
-    with pytest.raises(NotSentError, match="could not be read"):
+    with pytest.raises(NotSentError, match="was deleted"):
         guard.check()
     store.path.touch()
-    with pytest.raises(NotSentError, match="replaced"):
+    with pytest.raises(NotSentError, match="was replaced"):
         guard.check()
 
 

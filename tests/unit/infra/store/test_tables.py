@@ -129,6 +129,40 @@ def test_a_change_writes_the_named_columns_and_says_when_a_row_is_missing(tmp_pa
     store.close()
 
 
+def test_many_rows_take_few_calls_and_change_as_many(tmp_path):
+    store = a_store(tmp_path)
+    driver = Driver(writer_engine(store.path))
+    insert_meta, calls = Insert(META, updates=("value",)), []
+    rows = [(f"key {n:03}", "old") for n in range(100)]
+
+    with driver.transaction(is_writing=True):
+        insert_meta.write(driver, rows)
+        driver.core.connection.driver_connection.set_trace_callback(calls.append)
+        insert_meta.write(driver, [(key, "new") for key, _ in rows])
+        written = driver.read("SELECT key, value FROM meta WHERE key LIKE 'key %' ORDER BY key")
+
+    assert written == [(key, "new") for key, _ in rows]
+    assert len(calls) < 15
+    driver.close()
+    store.close()
+
+
+@pytest.mark.parametrize("count", [0, 1, 9, 39, 40, 41, 85])
+def test_every_row_is_written_whatever_their_number(tmp_path, count):
+    store = a_store(tmp_path)
+    driver = Driver(writer_engine(store.path))
+
+    with driver.transaction(is_writing=True):
+        changed = driver.write(
+            "INSERT INTO meta (key, value) VALUES (?, ?)", ((f"key {n}", "x") for n in range(count))
+        )
+
+    assert changed == count
+    assert driver.read("SELECT count(*) FROM meta WHERE key LIKE 'key %'") == [(count,)]
+    driver.close()
+    store.close()
+
+
 def test_what_fails_within_a_transaction_leaves_nothing(tmp_path):
     store = a_store(tmp_path)
     driver = Driver(writer_engine(store.path))
