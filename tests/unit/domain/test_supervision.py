@@ -24,3 +24,7 @@ def test_a_thousand_failures_and_more_wait_the_longest_time():
     unbounded = RestartPolicy(max_failures=10_000, backoff_longest_s=0.3)
 
     assert unbounded.backoff_s(tuple(range(2_000))) == 0.3
+
+
+def test_a_wait_may_be_as_short_as_a_test_wants_it():
+    assert RestartPolicy(backoff_first_s=0.000_01).backoff_s((1.0,)) == 0.000_01
