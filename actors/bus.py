@@ -43,12 +43,13 @@ class EventBus(Actor):
                 self._head = max(self._head, seq)
             case Subscribe(name=name):
                 self._subscribers[name] = message
+                self._head = 0  # Nobody was told how far the journal is while nobody listened.
             case Unsubscribe(name=name):
                 self._subscribers.pop(name, None)
-            case Loaded(answer=records, life=life):
+            case Loaded(query=LoadRecords(after_seq=asked_from), answer=records, life=life):
                 if life == self.life:
                     self._is_asking = False
-                    self._publish(records)
+                    self._publish(asked_from, records)
             case _:
                 msg = f"the event bus cannot handle {type(message).__name__}"
                 raise TypeError(msg)
@@ -62,12 +63,14 @@ class EventBus(Actor):
             self._is_asking = True
             ask_journal(self, self._journal, LoadRecords(after_seq, BATCH))
 
-    def _publish(self, records: tuple[Record, ...]) -> None:
+    def _publish(self, asked_from: int, records: tuple[Record, ...]) -> None:
         # A whole batch means that there may be more, whatever the wake-ups said.
         more = 1 if len(records) == BATCH else 0
         self._head = max(self._head, records[-1].seq + more if records else 1)
         for name, subscriber in tuple(self._subscribers.items()):
             after_seq = subscriber.after_seq
+            if after_seq < asked_from:
+                continue  # It came after the question and wants to begin earlier.
             for record in records:
                 if record.seq > after_seq:
                     _tell(name, subscriber.sink, record)

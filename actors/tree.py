@@ -127,7 +127,9 @@ def grow(settings: Settings, ports: Ports, system: ActorSystem, last: Lasting) -
     def wake(seq: int, has_fills: bool) -> None:
         if has_fills:
             watching.tell(Wake(seq))
-        bus.tell(Wake(seq))
+        # A thread that wakes up for nobody is in the way of the next order.
+        if last.subscribers:
+            bus.tell(Wake(seq))
 
     journal.watch(wake)
     return tree

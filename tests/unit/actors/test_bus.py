@@ -129,3 +129,16 @@ def test_a_long_journal_is_read_in_parts(lone):
     assert heard == list(range(1, count + 1))
     lone.tell(Wake(count), Unsubscribe("one"), Unsubscribe("nobody"), within_s=1)
     assert len(heard) == count
+
+
+def test_one_who_comes_while_a_question_is_out_misses_nothing(desk):
+    desk.start().tell(*(buy(f"s-{n}", 1) for n in range(5)))
+    desk.until_rest(*(f"s-{n}" for n in range(5)))
+    late = []
+    desk.engine.subscribe(lambda _: None, name="ahead", after_seq=10)
+    desk.engine.unsubscribe("desk")
+    desk.engine.subscribe(late.append, name="late")
+    desk.run_for(1)
+
+    assert [record.seq for record in late] == list(range(1, len(late) + 1))
+    assert len(late) > 20
