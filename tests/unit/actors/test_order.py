@@ -1,61 +1,17 @@
 """Sending an order: retried when that is certain, looked up when it is not."""
 
 from datetime import timedelta
-from decimal import Decimal
 
 import pytest
 
-from actors.messages import OrderSeen, Outcome, Place
+from actors.messages import Outcome, Place
 from domain.broker import PlaceAck
 from domain.errors import NotSentError
 from domain.events import Source
-from infra.brokers.paper import FaultKind, FaultPlan
+from infra.brokers.paper import FaultPlan
 from tests.desks import buy
-from tests.unit.actors.rigs import TIMING, a_broker_fill, a_broker_order, setting
-
-LIMIT = Decimal(60_000)
-LOST = {FaultKind.LOST: 1.0}
-
-
-def a_plan(calls, **rates):
-    return FaultPlan.script(calls, rates=LOST | rates)
-
-
-def begun(desk):
-    """Start, and let the first second pass, which belongs to the rate limit."""
-    desk.start().run_for(2)
-    return desk
-
-
-def seconds_between(earlier, later):
-    return (later - earlier).total_seconds()
-
-
-def fill_of(desk, **changes):
-    order = desk.order()
-    told = {"broker_order_id": order.broker_order_id, "trade_date": order.trade_date} | changes
-    return a_broker_fill(order.client_order_id, **told)
-
-
-def seen_of(desk, **changes):
-    return OrderSeen(a_broker_order(desk.order().client_order_id, **changes), Source.POLL)
-
-
-def raise_once(error):
-    errors = [error]
-
-    def before(*_):
-        if errors:
-            raise errors.pop()
-
-    return before
-
-
-def raise_always(error):
-    def before(*_):
-        raise error
-
-    return before
+from tests.unit.actors.rigs import TIMING, setting
+from tests.unit.actors.tales import LIMIT, a_plan, begun, seconds_between
 
 
 def test_a_doubtful_order_is_looked_up_at_half_a_second_and_then_twice_as_late_each_time(desk):

@@ -4,56 +4,13 @@ from decimal import Decimal
 
 import pytest
 
-from actors.messages import FillSeen, OrderSeen
+from actors.messages import FillSeen
 from domain.broker import BrokerState, FillNews
 from domain.events import Source
 from infra.brokers.paper import Fault, FaultKind, FaultPlan
 from tests.desks import buy, cancel
-from tests.unit.actors.rigs import NO_STREAM, a_broker_fill, a_broker_order
-
-LIMIT = Decimal(60_000)
-LOST = {FaultKind.LOST: 1.0}
-
-
-def a_plan(calls, **rates):
-    return FaultPlan.script(calls, rates=LOST | rates)
-
-
-def begun(desk):
-    """Start, and let the first second pass, which belongs to the rate limit."""
-    desk.start().run_for(2)
-    return desk
-
-
-def seconds_between(earlier, later):
-    return (later - earlier).total_seconds()
-
-
-def fill_of(desk, **changes):
-    order = desk.order()
-    told = {"broker_order_id": order.broker_order_id, "trade_date": order.trade_date} | changes
-    return a_broker_fill(order.client_order_id, **told)
-
-
-def seen_of(desk, **changes):
-    return OrderSeen(a_broker_order(desk.order().client_order_id, **changes), Source.POLL)
-
-
-def raise_once(error):
-    errors = [error]
-
-    def before(*_):
-        if errors:
-            raise errors.pop()
-
-    return before
-
-
-def raise_always(error):
-    def before(*_):
-        raise error
-
-    return before
+from tests.unit.actors.rigs import NO_STREAM
+from tests.unit.actors.tales import LIMIT, a_plan, begun, fill_of, seen_of
 
 
 def test_an_overdue_market_order_is_said_to_be_overdue_once(desk):
