@@ -35,7 +35,7 @@ from actors.messages import (
     WithheldError,
 )
 from actors.runtime import Actor, Done, Ref
-from domain.errors import OutcomeUnknownError, RateLimitedError
+from domain.errors import OutcomeUnknownError, RateLimitedError, error_text
 from domain.ports import BrokerGateway, Guard
 from domain.settings import Settings
 
@@ -311,8 +311,8 @@ def _look(door: Door) -> None:
     """Ask the guard; a look that cannot be taken is a no."""
     try:
         door.guard.check()
-    except Exception as error:
-        raise WithheldError(str(error), retry_after_s=1.0) from error
+    except Exception as error:  # Whatever kept it from saying yes, nothing may be sent.
+        raise WithheldError(error_text(error), retry_after_s=1.0) from error
 
 
 def _call(door: Door, settings: Settings, waiting: Waiting, system: Any) -> Outcome:

@@ -12,6 +12,7 @@ import structlog
 from actors.machine import ask_journal
 from actors.messages import Subscribe, Unsubscribe, Wake
 from actors.runtime import Actor
+from domain.errors import error_text
 from domain.journal import Loaded, LoadRecords, Record
 from domain.ports import Journal
 
@@ -82,6 +83,6 @@ class EventBus(Actor):
 def _tell(name: str, sink: Callable[[Any], None], record: Record) -> None:
     try:
         sink(record)
-    except Exception:
-        # A stranger's code; the others must still hear.
-        log.exception("subscriber.failed", subscriber=name, seq=record.seq)
+    except Exception as error:  # noqa: BLE001 - a stranger's code; the others must still hear.
+        kind, text = type(error).__name__, error_text(error)
+        log.warning("subscriber.failed", subscriber=name, seq=record.seq, kind=kind, error=text)

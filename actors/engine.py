@@ -207,8 +207,8 @@ class Engine:
             self._now().system.stop(self.settings.stop_timeout_s)
             self._fail_asked("the engine is being rebuilt; tell the signal again")
             self._build(self._ports.system())
-        except Exception as failure:
-            log.exception("engine.rebuild_failed", after=error_text(error))
+        except Exception as failure:  # noqa: BLE001 - the thread's root: the engine must say so.
+            log.warning("engine.rebuild_failed", after=error_text(error))
             self._fail(failure)
             return
         with self._lock:

@@ -1,5 +1,7 @@
 """Publishing the journal: everything once, in order, to each subscriber from its own place."""
 
+import structlog
+
 from actors.bus import BATCH, EventBus
 from actors.messages import Subscribe, Unsubscribe, Wake
 from actors.runtime import Actor
@@ -129,6 +131,22 @@ def test_a_long_journal_is_read_in_parts(lone):
     assert heard == list(range(1, count + 1))
     lone.tell(Wake(count), Unsubscribe("one"), Unsubscribe("nobody"), within_s=1)
     assert len(heard) == count
+
+
+def test_what_a_failing_subscriber_carries_is_not_logged(desk):
+    def fail(_):
+        msg = "canary"
+        raise KeyError(msg)
+
+    desk.start()
+    with structlog.testing.capture_logs() as lines:
+        desk.engine.subscribe(fail, name="fails")
+        desk.run_for(1)
+
+    failed = [line for line in lines if line["event"] == "subscriber.failed"]
+    assert failed[0]["kind"] == "KeyError"
+    assert failed[0]["error"].startswith("in fail, test_bus.py:")
+    assert "canary" not in str(lines)
 
 
 def test_one_who_comes_while_a_question_is_out_misses_nothing(desk):
