@@ -1,42 +1,24 @@
 """The only door to the broker: one call at a time, behind the rate limit, most urgent first.
 
 It decides nothing about orders. Turns are given only as far as they can be served before they
-expire; the permit is taken at the call, in the call's own thread, and after it the guard looks
-once more. Slot, buckets and guard belong to the engine and outlive every crash of this actor.
+expire; looks, permit and call happen in the calls' own thread (``actors.calls``). Slot, buckets
+and guard belong to the engine and outlive every crash of this actor.
 """
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime
 from heapq import heappop, heappush
-from typing import Any, assert_never
+from typing import Any, Final
 
 import structlog
 
-from actors.limits import MARGIN, CallSlot, RequestBucket
+from actors.calls import Door, Served, expired, make_calls
+from actors.limits import MARGIN
 from actors.lines import Lines, Waiting
-from actors.messages import (
-    Ask,
-    BrokerCall,
-    CancelAtBroker,
-    Drain,
-    Go,
-    Line,
-    ListFills,
-    ListOrders,
-    ListPositions,
-    LookUp,
-    Outcome,
-    Place,
-    Ticket,
-    Turn,
-    Want,
-    WithheldError,
-)
+from actors.messages import Ask, Drain, Go, Line, Outcome, Ticket, Turn, Want
 from actors.runtime import Actor, Done, Ref
-from domain.errors import OutcomeUnknownError, RateLimitedError, error_text
-from domain.ports import BrokerGateway, Guard
+from domain.errors import OutcomeUnknownError, RateLimitedError
 from domain.settings import Settings
 
 log = structlog.get_logger()
@@ -49,31 +31,12 @@ TURNS_OUT_MOST = 128
 SLOT_RETRY_S = 0.02
 # How long an order waits for one whose turn came earlier and which is still being written down.
 IN_ORDER_S = 0.05
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
-    """What stands between the engine and the broker, and outlives the actor."""
-
-    gateway: BrokerGateway
-    guard: Guard
-    bucket: RequestBucket
-    polls: RequestBucket
-    slot: CallSlot
-    fatal: Callable[[Exception], None] = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class _NotYet:
-    """No permit was free; the call was not made."""
-
-    wait_s: float
+# New orders handed to the calls' thread at once; a fast broker takes several in one go.
+CALLS_A_GO: Final = 16
 
 
 class BrokerActor(Actor):
     """Serializes every call to one account at one broker."""
-
-    own_thread = True
 
     def __init__(self, door: Door, settings: Settings) -> None:
         super().__init__()
@@ -88,7 +51,7 @@ class BrokerActor(Actor):
         self._pace_s = FIRST_CALL_S  # From one call's end to the next while orders wait.
         self._ended_at_s = 0.0
         self._was_busy = False  # Turns were out when the latest call ended.
-        self._calling: Waiting | None = None
+        self._calling: tuple[Waiting, ...] = ()
         self._draining: Callable[[], None] | None = None
         self._not_before_s = 0.0
         self._called_at_s = 0.0
@@ -103,6 +66,8 @@ class BrokerActor(Actor):
                 self._on_go(message)
             case Ask(asker=asker, line=line, call=call):
                 self._lines.put(Waiting(line, asker, call, self.system.monotonic()))
+                if line < Line.NEW:
+                    self._door.slot.is_wanted = True
             case Done():
                 self._on_done(message)
             case "pump" | "expire" | "overdue":
@@ -136,7 +101,7 @@ class BrokerActor(Actor):
             self._lines.put(Waiting(Line.NEW, go.order, go.call, now_s, go.ticket.serial))
         elif go.ticket.life == self.life:
             # It expired here, so nothing was sent under it.
-            go.order.tell(Outcome(go.call, error=_expired()))
+            go.order.tell(Outcome(go.call, error=expired()))
         else:
             error = OutcomeUnknownError("the turn belongs to an earlier life of the broker actor")
             go.order.tell(Outcome(go.call, error=error))
@@ -149,7 +114,7 @@ class BrokerActor(Actor):
             done()
 
     def _is_idle(self) -> bool:
-        return self._calling is None and not self._turns and not self._lines.has(Line.NEW)
+        return not self._calling and not self._turns and not self._lines.has(Line.NEW)
 
     def _give_turns(self) -> None:
         if self._draining is not None or not self._wants:
@@ -178,28 +143,25 @@ class BrokerActor(Actor):
     def _expire_turns(self) -> None:
         """Forget turns that nobody used; those whose call stands in line keep their place."""
         now_s = self.system.monotonic()
-        in_line = self._lines.serials()
+        in_line = self._lines.serials() | {waiting.serial for waiting in self._calling}
         for serial, expires_s in list(self._turns.items()):
             if expires_s > now_s:
                 break
-            if serial not in in_line and not self._is_calling(serial):
+            if serial not in in_line:
                 del self._turns[serial]
                 self._undecided.pop(serial, None)
         if self._turns:
             next_s = max(0.1, next(iter(self._turns.values())) - now_s)
             self.after(next_s, "expire", "expire")
 
-    def _is_calling(self, serial: int) -> bool:
-        return self._calling is not None and self._calling.serial == serial
-
     def _serve(self) -> None:
         """Make the most urgent call, if no call is under way."""
-        now_s = self.system.monotonic()
-        if self._calling is not None or now_s < self._not_before_s:
+        if self._calling:
             return
-        for late in self._lines.drop_late(now_s):
-            self._turns.pop(late.serial, None)
-            late.asker.tell(Outcome(late.call, error=_expired()))
+        now_s = self.system.monotonic()
+        if now_s < self._not_before_s:
+            return
+        self._drop_late(now_s)
         if (held_s := self._held_s(now_s)) > 0:
             self.after(held_s, "pump", "pump")
             return
@@ -217,10 +179,24 @@ class BrokerActor(Actor):
             if now_s - self._door.slot.since_s > self._longest_call_s():
                 self._give_up("A")
             return
-        self._calling = waiting
+        self._call(waiting, now_s)
+
+    def _drop_late(self, now_s: float) -> None:
+        for late in self._lines.drop_late(now_s):
+            self._turns.pop(late.serial, None)
+            late.asker.tell(Outcome(late.call, error=expired()))
+
+    def _call(self, first: Waiting, now_s: float) -> None:
+        """Have ``first`` called, and new orders that are next with it."""
+        calls: tuple[Waiting, ...] = (first,)
+        if first.line is Line.NEW:
+            before = next(iter(self._undecided), math.inf)
+            calls = (first, *self._lines.next_new(CALLS_A_GO - 1, before=before))
+        self._calling = calls
         self._called_at_s = now_s
         self._watch()
-        self.call(waiting, _make_call, self._door, self._settings, waiting, self.system, keep=True)
+        self._door.slot.is_wanted = False
+        self.call(calls, make_calls, self._door, self._settings, calls, self.system, keep=True)
 
     def _held_s(self, now_s: float) -> float:
         """Return how long the next new order waits for those before it, so that order is kept."""
@@ -231,29 +207,30 @@ class BrokerActor(Actor):
         return given_s + IN_ORDER_S - now_s if first < turn else 0.0
 
     def _on_done(self, done: Done) -> None:
-        waiting: Waiting = done.tag
-        if waiting is self._calling:
-            self._calling = None
-        if isinstance(done.value, _NotYet):
+        if done.tag is self._calling:
+            self._calling = ()
+        served = done.value
+        assert isinstance(served, Served), f"the calls ended with {done.error!r}"
+        for waiting in reversed(served.left):
             self._lines.put_back(waiting)
-            self._not_before_s = self.system.monotonic() + done.value.wait_s
-            self.after(done.value.wait_s, "pump", "pump")
-            return
-        self._turns.pop(waiting.serial, None)
-        assert isinstance(done.value, Outcome), f"the call ended with {done.error!r}"
-        outcome = done.value
-        self._note_pace(outcome)
-        if isinstance(outcome.error, RateLimitedError):
-            self._door.bucket.close_for(outcome.error.retry_after_s, self.system.monotonic())
-            log.warning("broker.rate_limited", retry_after_s=outcome.error.retry_after_s)
-        waiting.asker.tell(outcome)
+        if served.wait_s > 0:
+            self._not_before_s = self.system.monotonic() + served.wait_s
+            self.after(served.wait_s, "pump", "pump")
+        for waiting in done.tag[: len(served.outcomes)]:
+            self._turns.pop(waiting.serial, None)
+        if served.outcomes:
+            self._on_outcomes(served.outcomes)
 
-    def _note_pace(self, outcome: Outcome) -> None:
-        """Learn how fast orders go out: by the broker, or by the journal when that is slower."""
-        now_s = self.system.monotonic()
-        took_s = now_s - (self._ended_at_s if self._was_busy else outcome.asked_s)
+    def _on_outcomes(self, outcomes: tuple[Outcome, ...]) -> None:
+        """Learn from how the calls went; the askers have been told."""
+        now_s, last = self.system.monotonic(), outcomes[-1]
+        if isinstance(last.error, RateLimitedError):
+            self._door.bucket.close_for(last.error.retry_after_s, now_s)
+            log.warning("broker.rate_limited", retry_after_s=last.error.retry_after_s)
+        # How fast orders go out: by the broker, or by the journal when that is slower.
+        took_s = now_s - (self._ended_at_s if self._was_busy else outcomes[0].asked_s)
         self._ended_at_s, self._was_busy = now_s, bool(self._turns)
-        self._pace_s = 0.8 * self._pace_s + 0.2 * max(0.0001, took_s)
+        self._pace_s = 0.8 * self._pace_s + 0.2 * max(0.0001, took_s / len(outcomes))
 
     def _watch(self) -> None:
         """See that a call which never returns is noticed; one timer serves many calls."""
@@ -267,84 +244,15 @@ class BrokerActor(Actor):
 
     def _on_overdue(self) -> None:
         self._is_watched = False
-        if self._calling is None:
+        if not self._calling:
             return
         left_s = self._called_at_s + self._longest_call_s() - self.system.monotonic()
         if left_s > 0:
             self._is_watched = True
             self.after(left_s, "overdue", "overdue")
             return
-        self._give_up(f"A {type(self._calling.call).__name__}")
+        self._give_up(f"A {type(self._calling[0].call).__name__}")
 
     def _give_up(self, what: str) -> None:
         """Stop the engine: nobody knows what a call that hangs will still do."""
         self._door.fatal(OutcomeUnknownError(f"{what} call to the broker does not return"))
-
-
-def _expired() -> WithheldError:
-    return WithheldError(
-        "its time to be sent had passed; it waits for another turn", retry_after_s=0.0
-    )
-
-
-def _make_call(door: Door, settings: Settings, waiting: Waiting, system: Any) -> Outcome | _NotYet:
-    """Look once more, take a permit, and call the gateway; runs off the actor.
-
-    The guard comes before the permit, because a slow look would let permits bunch up; ``send_by``
-    comes last, because the rest takes time.
-    """
-    call = waiting.call
-    try:
-        if isinstance(call, Place):
-            _look(door)
-        wait_s = door.bucket.take(system.monotonic())
-        if wait_s > 0:
-            return _NotYet(wait_s)
-        return _call(door, settings, waiting, system)
-    except WithheldError as error:
-        return Outcome(call, None, error, system.monotonic())
-    finally:
-        door.slot.release()
-
-
-def _look(door: Door) -> None:
-    """Ask the guard; a look that cannot be taken is a no."""
-    try:
-        door.guard.check()
-    except Exception as error:  # Whatever kept it from saying yes, nothing may be sent.
-        raise WithheldError(error_text(error), retry_after_s=1.0) from error
-
-
-def _call(door: Door, settings: Settings, waiting: Waiting, system: Any) -> Outcome:
-    call, asked_s = waiting.call, system.monotonic()
-    if isinstance(call, Place) and asked_s >= call.send_by_s:
-        return Outcome(call, None, _expired(), asked_s)
-    quiet_s = door.slot.quiet_s(call.client_order_id, asked_s) if isinstance(call, LookUp) else 0.0
-    value: Any = None
-    error: Exception | None = None
-    try:
-        value = _through(door.gateway, settings, call)
-    except Exception as failure:  # noqa: BLE001 - the thread's root: every error is an answer.
-        error = failure
-    if isinstance(call, Place):
-        door.slot.note_placed(call.request.client_order_id, system.monotonic())
-    return Outcome(call, value, error, asked_s, asked_s - waiting.since_s, quiet_s)
-
-
-def _through(gateway: BrokerGateway, settings: Settings, call: BrokerCall) -> Any:
-    account_id = settings.account_id
-    match call:
-        case Place(request=request):
-            return gateway.place_order(account_id, request)
-        case CancelAtBroker(ref=ref, request_id=request_id):
-            return gateway.cancel_order(account_id, ref, request_id)
-        case LookUp(client_order_id=client_order_id):
-            return gateway.find_order(account_id, client_order_id)
-        case ListOrders(since=since):
-            return gateway.list_orders(account_id, since)
-        case ListFills(since=since):
-            return gateway.list_fills(account_id, since)
-        case ListPositions():
-            return gateway.list_positions(account_id)
-        case _:
-            assert_never(call)

@@ -49,10 +49,12 @@ class CallSlot:
 
     Attributes:
         since_s: Monotonic time at which it was last taken.
+        is_wanted: Somebody more urgent waits for it than the new orders it is used for.
     """
 
     def __init__(self) -> None:
         self.since_s = 0.0
+        self.is_wanted = False
         self._ended_s: dict[ClientOrderId, float] = {}
         self._is_taken = False
 

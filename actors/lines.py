@@ -85,6 +85,13 @@ class Lines:
                 return queue.popleft()
         return None
 
+    def next_new(self, most: int, *, before: float) -> Iterator[Waiting]:
+        """Take out the new orders that are next and whose turns came ``before`` that one."""
+        queue = self._lines[Line.NEW]
+        while most and queue and queue[0].serial < before:
+            most -= 1
+            yield queue.popleft()
+
     def drop_late(self, now_s: float) -> Iterator[Waiting]:
         """Take out the new orders whose time to be sent has passed, oldest first."""
         queue = self._lines[Line.NEW]

@@ -5,8 +5,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from threading import Lock
 
-from actors.broker import BrokerActor, Door
+from actors.broker import BrokerActor
 from actors.bus import EventBus
+from actors.calls import Door
 from actors.executor import OrderExecutor, Taken
 from actors.limits import CallSlot, RequestBucket, poll_bucket, request_bucket
 from actors.messages import Receipt, Subscribe, Wake

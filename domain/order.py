@@ -202,7 +202,7 @@ def _apply(order: Order, event: OrderEvent) -> Order:
         case SubmitStarted() | SubmitFailed() | SubmitDoubted() | LookedUp():
             return _apply_submit(order, event)
         case Accepted():
-            return _after(_bind(order, event.broker_order_id, event.trade_date))
+            return _after(order, **_bound(order, event.broker_order_id, event.trade_date))
         case Filled():
             return _apply_fill(order, event)
         case CancelRequested() | CancelStarted() | CancelEnded():
@@ -279,17 +279,19 @@ def _apply_cancel(order: Order, event: CancelRequested | CancelStarted | CancelE
 
 
 def _apply_fill(order: Order, fill: Filled) -> Order:
-    bound = order
+    binding: dict[str, Any] = {}
     if order.broker_order_id is None or _is_withdrawn_by_fill(order):
-        bound = _bind(order, order.broker_order_id or fill.broker_order_id, fill.trade_date)
+        number = order.broker_order_id or fill.broker_order_id
+        binding = _bound(order, number, fill.trade_date)
     return _after(
-        bound,
-        cum_qty=bound.cum_qty + fill.last_qty,
-        cum_amount=bound.cum_amount + fill.last_qty * fill.last_px,
-        commission=bound.commission + fill.commission,
-        tax=bound.tax + fill.tax,
-        fills=(*bound.fills, fill),
+        order,
+        cum_qty=order.cum_qty + fill.last_qty,
+        cum_amount=order.cum_amount + fill.last_qty * fill.last_px,
+        commission=order.commission + fill.commission,
+        tax=order.tax + fill.tax,
+        fills=(*order.fills, fill),
         filled_at=fill.transact_time,
+        **binding,
     )
 
 
@@ -299,17 +301,16 @@ def _is_withdrawn_by_fill(order: Order) -> bool:
     return ended is not None and ended.status in (OrderStatus.REJECTED, OrderStatus.FAILED)
 
 
-def _bind(order: Order, broker_order_id: BrokerOrderId, trade_date: date) -> Order:
+def _bound(order: Order, broker_order_id: BrokerOrderId, trade_date: date) -> dict[str, Any]:
     """The broker has it: no attempt is in doubt and no conclusion to the contrary stands."""
-    return replace(
-        order,
-        broker_order_id=broker_order_id,
-        trade_date=order.trade_date or trade_date,
-        placement=None,
-        retry_at=None,
-        closure=None,
-        last_reason="",
-    )
+    return {
+        "broker_order_id": broker_order_id,
+        "trade_date": order.trade_date or trade_date,
+        "placement": None,
+        "retry_at": None,
+        "closure": None,
+        "last_reason": "",
+    }
 
 
 def _close(order: Order, event: Cancelled | Expired | Rejected | Failed) -> Order:

@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from actors.runtime.cell import Cell
+from actors.runtime.crew import Crew
 from actors.runtime.messages import HALT
 from actors.runtime.ports import Clock, Worker
 from actors.runtime.system import ActorSystem
@@ -27,7 +28,7 @@ _GATHER_S: Final = 0.003
 
 
 class LiveSystem(ActorSystem):
-    """Actors share a few threads; those with ``own_thread`` get one each.
+    """Actors share a crew of two threads; those with ``own_thread`` get one each.
 
     All threads are daemons: a broker call that hangs must not keep a process that wants to end.
     For the same reason calls do not run in a ``ThreadPoolExecutor``, whose threads are joined at
@@ -35,7 +36,6 @@ class LiveSystem(ActorSystem):
 
     Args:
         clock: Real time.
-        threads: Threads that run actors.
         io_threads: Threads that run what actors ``call``; so many calls are under way at most.
         policy: How often top-level actors may start again before the whole system has failed.
     """
@@ -44,24 +44,23 @@ class LiveSystem(ActorSystem):
         self,
         *,
         clock: Clock,
-        threads: int = 2,
         io_threads: int = 4,
         policy: RestartPolicy | None = None,
     ) -> None:
         self._clock = clock
         self._timers = TimerHeap()
         self._bell = Condition(self._timers.lock)
-        self._runnable: SimpleQueue[Cell | None] = SimpleQueue()
+        self._crew = Crew(self._run_cell)
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._own: dict[Cell, SimpleQueue[Cell | None]] = {}
         self._threads: list[Thread] = []
-        self._drives: list[tuple[Thread, Event]] = []
+        self._drives: list[tuple[Thread, SimpleQueue[None]]] = []
         self._root_stopped = Event()
         # Set in this order by stop(): timers go silent, drives leave, late messages are counted.
         self._is_closing = self._is_draining_out = self._is_closed = False
         super().__init__(policy=policy)
-        for number in range(threads):
-            self._thread(f"actors-{number}", lambda: self._run_cells(self._runnable))
+        self._thread("actors", self._crew.work)
+        self._thread("actors-stand-by", self._crew.stand_by)
         for number in range(io_threads):
             self._thread(f"io-{number}", self._run_jobs)
         self._thread("timers", self._run_timers)
@@ -85,7 +84,7 @@ class LiveSystem(ActorSystem):
             timer = self._timers.push(due_s, action)
             timer.work = work
             # The thread sleeps until the earliest timer; a later one must not wake it.
-            if self._timers.next_due() == due_s:
+            if self._timers.is_first(timer):
                 self._bell.notify()
         return timer
 
@@ -95,12 +94,13 @@ class LiveSystem(ActorSystem):
 
     def drive(self, worker: Worker) -> None:
         """Give the worker a thread that sleeps until the worker wakes it."""
-        bell = Event()
+        # A queue wakes its reader in half the time that an Event takes.
+        bell: SimpleQueue[None] = SimpleQueue()
 
         def wake() -> None:
             # A burst of appends finds the bell rung already, which is cheaper than ringing it.
-            if not bell.is_set():
-                bell.set()
+            if bell.empty():
+                bell.put(None)
 
         worker.attach(wake)
         name = f"drive-{type(worker).__name__}"
@@ -148,15 +148,15 @@ class LiveSystem(ActorSystem):
             self._is_closing = True
             self._timers.clear()
             self._bell.notify()
+        self._crew.dismiss()
         for _ in self._threads:
-            self._runnable.put(None)
             self._jobs.put(None)
         for cells in list(self._own.values()):
             cells.put(None)
         late += self._join(self._threads, deadline_s)
         self._is_draining_out = True
         for _, bell in self._drives:
-            bell.set()
+            bell.put(None)
         late += self._join([thread for thread, _ in self._drives], deadline_s)
         self._is_closed = True
         self._discard_runnable()
@@ -172,17 +172,15 @@ class LiveSystem(ActorSystem):
         self._thread(f"actor-{cell.name}", lambda: self._run_cells(cells))
 
     def _make_runnable(self, cell: Cell) -> None:
-        self._runnable.put(cell)
+        self._crew.put(cell)
         # stop() closes first and discards afterwards; here it is the other way round, so that
         # one of the two sees a message that comes at that moment.
         if self._is_closed:
             self._discard_runnable()
 
     def _discard_runnable(self) -> None:
-        while not self._runnable.empty():
-            cell = self._runnable.get()
-            if cell is not None:
-                cell.discard()
+        for cell in self._crew.get_all():
+            cell.discard()
 
     def _thread(self, name: str, target: Callable[[], None]) -> None:
         thread = Thread(target=target, name=name, daemon=True)
@@ -197,13 +195,16 @@ class LiveSystem(ActorSystem):
 
     def _run_cells(self, cells: SimpleQueue[Cell | None]) -> None:
         while (cell := cells.get()) is not None:
-            try:
-                if not self.halted:
-                    cell.run(_BUDGET)
-            except BaseException as error:
-                # A bug of the runtime itself: an actor's failure never comes this far.
-                self.fatal(error)
-                raise
+            self._run_cell(cell)
+
+    def _run_cell(self, cell: Cell) -> None:
+        try:
+            if not self.halted:
+                cell.run(_BUDGET)
+        except BaseException as error:
+            # A bug of the runtime itself: an actor's failure never comes this far.
+            self.fatal(error)
+            raise
 
     def _run_jobs(self) -> None:
         while (job := self._jobs.get()) is not None:
@@ -233,11 +234,10 @@ class LiveSystem(ActorSystem):
                 self._bell.wait(None if due_s is None else min(due_s - now_s, TIMEOUT_MAX))
         return None
 
-    def _run_drain(self, worker: Worker, bell: Event) -> None:
+    def _run_drain(self, worker: Worker, bell: SimpleQueue[None]) -> None:
         is_last = False
         while not is_last and not self.halted:
-            bell.wait()
-            # Cleared before the work is taken: what comes afterwards rings again.
-            bell.clear()
+            # Rung off before the work is taken: what comes afterwards rings again.
+            bell.get()
             is_last = self._is_draining_out
             self.drain(worker)

@@ -61,6 +61,10 @@ class TimerHeap:
                 heapq.heapify(self._heap)
                 self._cancelled = 0
 
+    def is_first(self, timer: Timer) -> bool:
+        """Return whether ``timer`` is the earliest; only with the lock held, right after push."""
+        return self._heap[0][2] is timer
+
     def next_due(self) -> float | None:
         """Return when the earliest timer is due, or None when there is none."""
         with self.lock:

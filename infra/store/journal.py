@@ -51,13 +51,11 @@ class SqlJournal:
         if batch.state is not None and batch.version is not None:
             version = batch.version + len(batch.events)
             assert batch.state.version == version, f"state and events of {batch.stream} differ"
-        encoded = tuple(
-            (kind, " ".join(topics), data)
-            for topics, (kind, data) in zip(
-                batch.topics, map(CODEC.encode, batch.events), strict=True
-            )
-        )
-        self._put(AppendRequest(batch, reply, encoded))
+        encoded: list[tuple[str, str, str]] = []
+        for topics, event in zip(batch.topics, batch.events, strict=True):
+            kind, data = CODEC.encode(event)
+            encoded.append((kind, " ".join(topics), data))
+        self._put(AppendRequest(batch, reply, tuple(encoded)))
 
     def load(self, query: Query, reply: LoadReply) -> None:
         """Queue a question; ``reply`` gets Loaded, as of every append queued before.

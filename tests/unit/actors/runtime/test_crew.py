@@ -1,0 +1,105 @@
+"""One thread works; the other steps in for as long as the first is held up."""
+
+import threading
+
+import pytest
+
+from actors.runtime import Actor
+
+WITHIN_S = 10.0
+
+
+class Noter(Actor):
+    """Notes which thread ran it."""
+
+    def __init__(self, noted):
+        super().__init__()
+        self._noted = noted
+
+    def on_receive(self, message):
+        self._noted.append(threading.current_thread().name)
+        return message
+
+
+class Stuck(Actor):
+    """Does not come back before the test lets it."""
+
+    def __init__(self, entered, let_go):
+        super().__init__()
+        self._entered, self._let_go = entered, let_go
+
+    def on_receive(self, message):
+        self._entered.set()
+        assert self._let_go.wait(WITHIN_S)
+        return message
+
+
+@pytest.fixture
+def stuck(live):
+    """Return an actor, and the event that frees it; it is stuck already."""
+    entered, let_go = threading.Event(), threading.Event()
+    ref = live.system.spawn(Stuck, entered, let_go)
+    ref.tell("hold")
+    assert entered.wait(WITHIN_S)
+    yield ref, let_go
+    let_go.set()
+
+
+def test_one_thread_does_the_work_of_many_actors(live):
+    noted = []
+    refs = [live.system.spawn(Noter, noted) for _ in range(20)]
+    for ref in refs:
+        assert ref.ask("all there", timeout=WITHIN_S)
+
+    for _ in range(100):
+        for ref in refs:
+            ref.tell("work")
+    for ref in refs:
+        assert ref.ask("done", timeout=WITHIN_S)
+
+    # The other one may have looked in when this machine was slow.
+    assert noted.count("actors") > len(noted) // 2
+
+
+def test_the_others_go_on_while_one_is_stuck(live, stuck):
+    noted = []
+    ref = live.system.spawn(Noter, noted)
+
+    for number in range(50):
+        assert ref.ask(number, timeout=WITHIN_S) == number
+
+    assert set(noted) == {"actors-stand-by"}
+
+
+def test_what_was_queued_before_it_got_stuck_goes_on_as_well(live):
+    entered, let_go = threading.Event(), threading.Event()
+    held, noted = live.system.spawn(Stuck, entered, let_go), []
+    ref = live.system.spawn(Noter, noted)
+
+    held.tell("hold")
+    answer = ref.ask("nothing comes after this", block=False)
+
+    assert answer.get(timeout=WITHIN_S)
+    let_go.set()
+
+
+def test_the_first_thread_goes_on_when_it_is_free_again(live, stuck):
+    ref, let_go = stuck
+    let_go.set()
+    assert ref.ask("free", timeout=WITHIN_S)
+    noted = []
+    other = live.system.spawn(Noter, noted)
+
+    for _ in range(200):
+        other.ask("work", timeout=WITHIN_S)
+
+    assert "actors" in noted
+
+
+def test_both_threads_end_with_the_system(live):
+    live.system.spawn(Noter, []).ask("there", timeout=WITHIN_S)
+
+    assert live.system.stop() == ()
+
+    names = {thread.name for thread in live.system._threads if thread.is_alive()}
+    assert names == set()
