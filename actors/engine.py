@@ -181,6 +181,9 @@ class Engine:
             actor=actor, message_kind=kind, error=type(error).__name__, at=tree.system.now()
         )
         self._append(tree, put_aside, "engine.quarantined")
+        if isinstance(message, Told) and message.reply is not None:
+            reason = f"it crashed {actor} twice and was put aside; tell it again"
+            message.reply(EngineStoppedError(reason))
 
     def _on_fatal(self, error: BaseException) -> None:
         """Begin again with a new tree, unless the ground itself is gone."""
