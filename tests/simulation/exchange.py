@@ -91,6 +91,7 @@ class Exchange:
         orders: Everything ever accepted, by arrival; nothing is hidden here.
         is_quiet: The market is closing: whatever is open ends soon, and nothing odd happens.
         publish: Where its news go.
+        accepted: Told of every order that was accepted.
     """
 
     def __init__(
@@ -108,10 +109,11 @@ class Exchange:
         self.is_quiet = False
         self.habits = habits
         self.publish = publish
+        self.accepted: Callable[[Booked], None] = lambda _: None
         self._clock = clock
         self._settings = settings
         self._random = random
-        self._named: dict[ClientOrderId, Booked] = {}
+        self._named: dict[ClientOrderId, list[Booked]] = {}
         self._numbered: dict[tuple[Any, BrokerOrderId], Booked] = {}
         self._numbers: dict[Any, int] = {}
 
@@ -141,7 +143,8 @@ class Exchange:
         self.orders.append(booked)
         self._numbered[(day, booked.number)] = booked
         if is_ours:
-            self._named.setdefault(request.client_order_id, booked)
+            self._named.setdefault(request.client_order_id, []).append(booked)
+        self.accepted(booked)
         self._change(booked)
         self._enter(booked)
         return PlaceAck(
@@ -173,7 +176,7 @@ class Exchange:
 
     def find(self, known: ClientOrderId) -> BrokerOrder | None:
         """Return the order of that id as it is shown, or None."""
-        booked = self._named.get(known)
+        booked = next(iter(self._named.get(known, ())), None)
         if booked is None or booked.shown_from > self._clock.now():
             return None
         return booked.rows[-1]
@@ -205,9 +208,9 @@ class Exchange:
             if held.qty
         )
 
-    def called(self, known: ClientOrderId) -> list[Booked]:
+    def called(self, known: Any) -> list[Booked]:
         """Return every order of ours under that id; more than one is what must never be."""
-        return [each for each in self.orders if each.request.client_order_id == known]
+        return self._named.get(known, [])
 
     def numbered(self, fill: Any) -> Booked | None:
         """Return the order that an execution names."""

@@ -235,26 +235,29 @@ class SimulatedGateway:
         self._watch.leaves(name, what)
         if fate == "late" or (fate == "hung" and network.random.random() < 0.5):
             latest_s = timing.latest_accept_s * network.random.random()
-            self._send(latest_s + (timeout_s if fate == "late" else 0.0), fate, work, [])
+            wait_s = latest_s + (timeout_s if fate == "late" else 0.0)
+            self._send(wait_s, name, what, lambda: self._answer(fate, work))
         if fate in ("lost", "late", "hung"):
             self._wait(0.0 if fate == "hung" else timeout_s)
             raise _unknown(name, "no answer within the timeout")
         if fate == "slow":
             back_s += timeout_s * network.random.random()
         answers: list[Any] = []
-        self._send(there_s, fate, work, answers)
+        self._send(there_s, name, what, lambda: answers.append(self._answer(fate, work)))
         if fate == "answer_lost" or there_s + back_s >= timeout_s:
             self._wait(timeout_s)
             raise _unknown(name, "no answer within the timeout")
         self._wait(there_s + back_s)
         return _open(answers[0])
 
-    def _send(self, there_s: float, fate: str, work: Callable[[], Any], answers: list[Any]) -> None:
+    def _send(self, there_s: float, name: str, what: Any, work: Callable[[], Any]) -> None:
         """Have the broker do its work when the request arrives, whoever still waits for it."""
 
         def arrive() -> None:
-            answers.append(self._answer(fate, work))
+            self._watch.flies(name, what, -1)
+            work()
 
+        self._watch.flies(name, what, 1)
         if there_s > 0:
             self._clock.call_later(there_s, arrive)
         else:
@@ -305,6 +308,9 @@ class Unwatched:
 
     def leaves(self, name: str, what: Any) -> None:
         """Hear that a request is about to leave."""
+
+    def flies(self, name: str, what: Any, change: int) -> None:
+        """Hear that something is on its way (+1), or has arrived (-1)."""
 
     def ends(self, name: str, what: Any) -> None:
         """Hear that a call has ended, however it did."""
