@@ -16,6 +16,11 @@ class Timeline:
     What a system schedules dies with it; what is pushed without an owner (a broker, a network)
     outlives every system.
 
+    Args:
+        seed: Decides every choice.
+        shuffle: False runs actors in turn and takes the middle of each range.
+        is_traced: Keep ``trace_hash``; False for many runs, when only their outcome counts.
+
     Attributes:
         now_s: Virtual seconds since the start.
         random: Decides every choice; others may draw from it as well.
@@ -24,7 +29,7 @@ class Timeline:
         call: The function given to ``Actor.call`` that is running just now.
     """
 
-    def __init__(self, *, seed: int = 0, shuffle: bool = True) -> None:
+    def __init__(self, *, seed: int = 0, shuffle: bool = True, is_traced: bool = True) -> None:
         self.now_s = 0.0
         self.random = Random(seed)  # noqa: S311  # Not for secrets: it must repeat.
         self.runnable: deque[Cell] = deque()
@@ -33,6 +38,7 @@ class Timeline:
         self._shuffle = shuffle
         self._timers = TimerHeap()
         self._trace = hashlib.sha256()
+        self._is_traced = is_traced
 
     @property
     def trace_hash(self) -> str:
@@ -92,7 +98,8 @@ class Timeline:
 
     def note(self, who: str, what: str) -> None:
         """Add to the trace."""
-        self._trace.update(f"{self.now_s!r} {who} {what}\n".encode())
+        if self._is_traced:
+            self._trace.update(f"{self.now_s!r} {who} {what}\n".encode())
 
     def forget(self, owner: Any) -> None:
         """Drop all that a system was going to do."""

@@ -126,13 +126,14 @@ class Day:
         *,
         weather: Weather | None = None,
         tells: bool = False,
+        is_hashed: bool = True,
     ) -> None:
         self.seed = seed
         plan = Random(seed * 5)
         self.weather = weather or draw(plan, profile)
         self.counts: Counter[str] = Counter()
         self.notes: list[tuple[float, str, str]] | None = [] if tells else None
-        self.timeline = Timeline(seed=seed * 5 + 1)
+        self.timeline = Timeline(seed=seed * 5 + 1, is_traced=is_hashed)
         self.clock = WorldClock(self.timeline, EVENING + timedelta(seconds=self.weather.starts_s))
         self.store = MemoryStore(clock=self.clock)
         settings = self.weather.settings
@@ -140,7 +141,7 @@ class Day:
         self.exchange = Exchange(
             self.clock, settings, self.weather.habits, Random(seed * 5 + 3), self.network.publish
         )
-        self.oracle = Oracle(self.store, self.exchange, settings.rate.requests)
+        self.oracle = Oracle(self.store, self.exchange, settings.rate.requests, is_hashed)
         self.random = plan
         self.main: Process | None = None
         self.processes: list[Process] = []
@@ -183,7 +184,7 @@ class Day:
             self._bury("killed")
             return
         for process in self.processes:
-            if process.engine.failed.is_set():
+            if process.system.halted:
                 self._bury("failed")
                 return
 
@@ -217,7 +218,7 @@ class Day:
     def _bury(self, why: str) -> None:
         """Remove processes that have ended, and see that there is one again."""
         for process in tuple(self.processes):
-            if not (process.system.is_dead or process.engine.failed.is_set()):
+            if not (process.system.is_dead or process.system.halted):
                 continue
             with suppress(Killed):
                 if not process.system.is_dead:
