@@ -4,7 +4,8 @@ import gc
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
+from datetime import datetime
 from time import perf_counter, process_time
 from typing import Any
 
@@ -14,7 +15,7 @@ from tests.simulation.day import Day, Result
 
 # Enough that a day's garbage is collected between days and not within them.
 GC_OBJECTS = 200_000
-SHOWN_FAULTS = ("settings.timing", "settings.restarts", "settings.market_timeout_s")
+UNSHOWN = frozenset({"at", "client_order_id", "digest", "account_id"})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -137,7 +138,8 @@ def _timeline(day: Day, about: str) -> list[str]:
         at_s = (record.recorded_at - day.clock.start).total_seconds()
         is_about = record.stream == f"order/{about}" or (not about and record.stream != "engine")
         if is_about or record.stream == "engine":
-            rows.append((at_s, 1, f"journal  {record.seq:4} {record.stream[:12]} {record.event}"))
+            text = f"{record.seq:4} {record.stream[:12]} {_shown(record.event, day.clock.start)}"
+            rows.append((at_s, 1, f"journal {text}"))
     for booked in day.exchange.called(about) if about else ():
         at_s = (booked.accepted_at - day.clock.start).total_seconds()
         rows.append((at_s, 2, f"broker   takes it as {booked.number}"))
@@ -146,6 +148,20 @@ def _timeline(day: Day, about: str) -> list[str]:
             text = f"broker   execution {fill.exec_id}: {fill.last_qty} at {fill.last_px}"
             rows.append((at_s, 3, text))
     return [f"{at_s:10.4f} s  {text}" for at_s, _, text in sorted(rows)]
+
+
+def _shown(event: Any, start: datetime) -> str:
+    """Return an event in one line: times as seconds of the day, what is empty left out."""
+    words = []
+    for each in fields(event):
+        value = getattr(event, each.name)
+        if isinstance(value, datetime):
+            value = f"{(value - start).total_seconds():.3f}s"
+        elif is_dataclass(value):
+            value = f"({_shown(value, start)})"
+        if each.name not in UNSHOWN and value not in (None, ""):
+            words.append(f"{each.name}={value}")
+    return f"{type(event).__name__} {' '.join(words)}"
 
 
 def _ledger(day: Day, about: str) -> list[str]:

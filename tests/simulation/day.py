@@ -223,8 +223,7 @@ class Day:
             with suppress(Killed):
                 if not process.system.is_dead:
                     process.system.kill()
-            process.gateway.close()
-            process.store.close()
+            self._leave(process)
             self.processes.remove(process)
             self.counts[why] += 1
             self.note("", f"engine {process.store.epoch} {why}: {process.engine.error or ''}")
@@ -234,6 +233,14 @@ class Day:
                 self.store.fault = None
                 down_s = self.random.choice((0.0, 0.01, 0.3, 1.0, 3.0))
                 self.timeline.push(down_s, self._boot)
+
+    def _leave(self, process: Process) -> None:
+        """Take a dead process off the network and the store."""
+        stats = process.system.stats()
+        self.counts["crashes"] += stats.restarts
+        self.counts["quarantined"] += stats.quarantined
+        process.gateway.close()
+        process.store.close()
 
     def _take_over(self) -> None:
         if self.main is not None and not self.is_healed:
@@ -385,4 +392,5 @@ class Day:
             with suppress(Killed):
                 if not process.system.is_dead:
                     process.system.kill()
+            self._leave(process)
         self.counts["virtual_s"] += int(self.timeline.now_s)

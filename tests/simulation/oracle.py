@@ -164,6 +164,8 @@ class Oracle:
         match event:
             case SubmitStarted():
                 self._started[known] += 1
+                if before is not None and before.cancel is not None:
+                    raise ViolationError("I9", "it is about to be sent after its cancel", known)
             case Filled():
                 self._fill(after, event)
             case SubmitFailed() | Failed():

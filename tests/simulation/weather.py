@@ -233,9 +233,83 @@ def _machine(random: Random) -> Weather:
     )
 
 
+def _doubt(random: Random) -> Weather:
+    """Answers that are lost, requests that come late, lookups that say little."""
+    drawn = _mixed(random)
+    timing = BrokerTiming(
+        call_timeout_s=random.choice((0.3, 1.0)), latest_accept_s=2.0, longest_hidden_s=0.5
+    )
+    return replace(
+        drawn,
+        settings=replace(drawn.settings, timing=timing, restarts=STURDY),
+        habits=replace(drawn.habits, hidden_s=0.4, fill_s=0.5),
+        runtime=Faults(crash=random.choice((0.0, 0.02))),
+        writes={"late": 0.15, "answer_lost": 0.1, "lost": 0.1, "hung": 0.05, "not_sent": 0.02},
+        reads={"incomplete": 0.25, "error_before": 0.25, "hung": 0.01},
+        process_kills=random.choice((0, 2)),
+        effects=800,
+        takeovers=0,
+        disk_errors=0,
+        outages=0,
+    )
+
+
+def _takeover(random: Random) -> Weather:
+    """Engines that take over from each other while orders come in."""
+    drawn = _mixed(random)
+    return replace(
+        drawn,
+        settings=replace(drawn.settings, restarts=STURDY),
+        takeovers=5,
+        process_kills=0,
+        disk_errors=0,
+        day_s=25.0,
+        span_s=20.0,
+        writes=_times(WRITE_FATES, 0.5, without="hung"),
+        reads=_times(READ_FATES, 0.5, without="hung"),
+    )
+
+
+def _crashes(random: Random) -> Weather:
+    """Actors that crash and stall all the time, in one process."""
+    drawn = _mixed(random)
+    return replace(
+        drawn,
+        settings=replace(drawn.settings, restarts=STURDY),
+        runtime=Faults(crash=0.06, stall=0.05, stall_s=2.0),
+        process_kills=0,
+        takeovers=0,
+        disk_errors=0,
+    )
+
+
+def _rush(random: Random) -> Weather:
+    """Far more orders at once than the limit lets through, and a process that keeps dying."""
+    drawn = _mixed(random)
+    return replace(
+        drawn,
+        settings=replace(drawn.settings, restarts=STURDY, signal_deadline=timedelta(seconds=30)),
+        runtime=Faults(crash=random.choice((0.0, 0.01)), stall=0.01, stall_s=0.5),
+        latency_s=(0.0005, 0.001),
+        orders=60,
+        span_s=1.0,
+        day_s=15.0,
+        process_kills=random.choice((2, 6)),
+        effects=1500,
+        takeovers=0,
+        writes={},
+        reads={},
+        outages=0,
+    )
+
+
 PROFILES = {
     "mixed": _mixed,
     "network": _network,
     "machine": _machine,
+    "doubt": _doubt,
+    "takeover": _takeover,
+    "crashes": _crashes,
+    "rush": _rush,
     "calm": lambda _: calm(),
 }

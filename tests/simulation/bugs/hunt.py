@@ -10,6 +10,7 @@ from tests.simulation.bugs.planted import ROOT, bugs
 from tests.simulation.campaign import say
 
 SEARCHED_DAYS = 500
+SEARCHED = ("mixed", "doubt", "takeover", "crashes", "rush", "machine", "network")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,7 @@ def report(*, seeds: int | None, as_json: bool) -> int:
 
 
 def _search(bug: str, seeds: int) -> dict[str, Any] | None:
-    for profile in ("mixed", "machine", "network"):
+    for profile in SEARCHED:
         result = days_with(bug, profile, 0, seeds)
         if result["found"] is not None:
             found = {"profile": profile, "days": result["days"], **result["found"]}

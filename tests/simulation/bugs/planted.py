@@ -26,7 +26,9 @@ def read_patch(text: str) -> dict[str, list[tuple[str, str]]]:
     files: dict[str, list[tuple[str, str]]] = {}
     name = ""
     for line in text.splitlines(keepends=True):
-        if line.startswith("+++ "):
+        if line.startswith("--- "):
+            name = ""
+        elif line.startswith("+++ "):
             name = line.split()[1].removeprefix("b/")
             files[name] = []
         elif line.startswith("@@"):
