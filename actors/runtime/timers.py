@@ -77,6 +77,9 @@ class TimerHeap:
         if not self._heap:
             return None
         with self.lock:
+            heap = self._heap
+            if not heap or heap[0][0] > now_s:
+                return None
             due_s = self.next_due()
             if due_s is None or due_s > now_s:
                 return None
