@@ -100,6 +100,9 @@ class Oracle:
             raise ViolationError("I11", "a fenced engine sends an order", known)
         if self._started[known] < self._placed[known]:
             raise ViolationError("I8", "it leaves before that is written down", known)
+        order = self.orders[known]
+        if order.placement is None and order.broker_order_id is None:
+            raise ViolationError("I8", f"it leaves after it was given up: {order.reason}", known)
         if self._exchange.called(known):
             raise ViolationError("I1", "it is sent again though the broker has it", known)
         if self.flying[known]:

@@ -20,7 +20,7 @@ from tests.fakes_time import ManualClock
 from tests.simulation.exchange import Exchange
 from tests.simulation.oracle import Oracle, ViolationError
 from tests.simulation.weather import Habits
-from tests.unit.domain.orders import NOW, a_signal, accepted, created, started
+from tests.unit.domain.orders import NOW, a_signal, accepted, created, not_sent, started
 
 SIGNAL = a_signal(signal_id=SignalId("s-1"))
 KNOWN = client_order_id(SIGNAL.account_id, SIGNAL.signal_id)
@@ -138,6 +138,13 @@ def test_sent_before_it_is_written_down(bench):
     bench.write(created(SIGNAL))
 
     with broken("I8"):
+        bench.oracle.leaves(REQUEST, is_fenced=False)
+
+
+def test_sent_after_it_was_given_up(bench):
+    bench.write(created(SIGNAL), started(), not_sent())
+
+    with broken("I8", "given up"):
         bench.oracle.leaves(REQUEST, is_fenced=False)
 
 

@@ -303,11 +303,29 @@ def _rush(random: Random) -> Weather:
     )
 
 
+def _ghosts(random: Random) -> Weather:
+    """Requests that outlive whoever sent them, and calls that hang while others wait in line."""
+    drawn = _doubt(random)
+    timing = BrokerTiming(
+        call_timeout_s=0.3, latest_accept_s=random.choice((0.2, 3.0)), longest_hidden_s=0.5
+    )
+    return replace(
+        drawn,
+        settings=replace(drawn.settings, timing=timing),
+        runtime=Faults(crash=random.choice((0.0, 0.04))),
+        writes={"late": 0.3, "hung": 0.1},
+        reads={"hung": 0.05},
+        process_kills=random.choice((0, 8)),
+        effects=300,
+    )
+
+
 PROFILES = {
     "mixed": _mixed,
     "network": _network,
     "machine": _machine,
     "doubt": _doubt,
+    "ghosts": _ghosts,
     "takeover": _takeover,
     "crashes": _crashes,
     "rush": _rush,

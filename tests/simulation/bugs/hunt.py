@@ -10,7 +10,7 @@ from tests.simulation.bugs.planted import ROOT, bugs
 from tests.simulation.campaign import say
 
 SEARCHED_DAYS = 500
-SEARCHED = ("mixed", "doubt", "takeover", "crashes", "rush", "machine", "network")
+SEARCHED = ("mixed", "doubt", "ghosts", "takeover", "crashes", "rush", "machine", "network")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +20,36 @@ class Catch:
     profile: str
     seed: int
     invariant: str
+
+
+CATCHES: dict[str, Catch] = {
+    name: Catch(profile=profile, seed=seed, invariant=invariant)
+    for name, profile, seed, invariant in (
+        ("absence_from_a_failed_lookup", "doubt", 4, "I2"),
+        ("absence_from_an_incomplete_scan", "doubt", 33, "I2"),
+        ("acknowledged_before_the_commit", "mixed", 0, "I3"),
+        ("bucket_empty_at_boot", "rush", 1, "I13"),
+        ("cancel_assumed_done", "mixed", 7, "I2"),
+        ("checkpoint_apart_from_position", "mixed", 0, "I5"),
+        ("doubt_forgotten_at_restart", "mixed", 0, "I12"),
+        ("ended_orders_deaf_to_fills", "mixed", 5, "I12"),
+        ("fill_key_is_the_exec_id", "mixed", 0, "I12"),
+        ("fills_by_message_alone", "mixed", 0, "I12"),
+        ("forgotten_turn", "crashes", 1, "I12"),
+        ("no_fencing", "takeover", 3, "I11"),
+        ("no_settle", "doubt", 0, "I2"),
+        ("permit_at_turn", "rush", 0, "I13"),
+        ("quiet_time_ignored", "doubt", 33, "I2"),
+        ("resend_on_timeout", "doubt", 0, "I2"),
+        ("restart_sends_again", "crashes", 2, "I2"),
+        ("retry_blocks_cancels", "mixed", 0, "I9"),
+        ("send_by_recomputed", "ghosts", 11, "I8"),
+        ("settle_not_restarted_at_boot", "ghosts", 10, "I2"),
+        ("two_calls_at_once", "crashes", 0, "one call at a time"),
+        ("unknown_ticket_means_not_sent", "crashes", 2, "I2"),
+        ("write_ahead_after_the_send", "mixed", 0, "I8"),
+    )
+}
 
 
 def days_with(bug: str, profile: str, first: int, count: int) -> dict[str, Any]:
