@@ -181,6 +181,10 @@ class Engine:
             actor=actor, message_kind=kind, error=type(error).__name__, at=tree.system.now()
         )
         self._append(tree, put_aside, "engine.quarantined")
+        reply = message.reply if isinstance(message, Told) else getattr(message, "fail", None)
+        if reply is not None:
+            reason = f"it crashed {actor} twice and was put aside; tell it again"
+            reply(EngineStoppedError(reason))
 
     def _on_fatal(self, error: BaseException) -> None:
         """Begin again with a new tree, unless the ground itself is gone."""

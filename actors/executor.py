@@ -292,6 +292,7 @@ class OrderExecutor(OrderDesk):
             cancel.reason or "cancel asked for",
             cancel.requested_by,
             lambda: self.ref.tell(Answer(reply, receipt)),
+            partial(self._taken.give, reply),
         )
         if (creating := self._creating.get(known)) is not None:
             creating.cancels.append(wish)

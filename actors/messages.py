@@ -228,6 +228,7 @@ class CancelOrder:
     reason: str
     requested_by: str
     done: Callable[[], None] | None = None  # Called when the wish is durable.
+    fail: Callable[[Exception], None] | None = None  # Called when nobody will do it.
 
 
 @dataclass(frozen=True, slots=True)

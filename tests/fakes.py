@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
-from domain.errors import ConflictError, FencedError, StoreError
+from domain.errors import ConflictError, FencedError, NotSentError, StoreError
 from domain.events import Filled
 from domain.journal import (
     Answer,
@@ -33,9 +33,19 @@ from domain.terms import AccountId, ClientOrderId
 PAPER = AccountId("paper")
 
 
+Heard = Callable[[Append, int], None]
+
+
 @dataclass(slots=True)
 class MemoryStore:
-    """What is durable: outlives every journal made on it. ``fault`` is raised by each commit."""
+    """What is durable: outlives every journal made on it, and every process.
+
+    Attributes:
+        fault: Raised by each commit, as if by the disk.
+        is_fault_late: The commit that failed is on the disk all the same.
+        is_halted: The guard lets nothing leave.
+        heard: Told every append and the number of its first event, before anything is answered.
+    """
 
     clock: Clock
     account_id: AccountId = PAPER
@@ -44,13 +54,70 @@ class MemoryStore:
     streams: dict[str, list[Any]] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)
     fills: list[RecordedFill] = field(default_factory=list)
+    fill_keys: set[tuple[Any, ...]] = field(default_factory=set)
+    numbers: dict[tuple[Any, ...], ClientOrderId] = field(default_factory=dict)
     book: PositionBook | None = None
     fault: Exception | None = None
+    is_fault_late: bool = False
+    is_halted: bool = False
+    heard: Heard | None = None
 
     def journal(self) -> "MemoryJournal":
         """Return a new journal; earlier ones are fenced off by it."""
         self.epoch += 1
         return MemoryJournal(self)
+
+
+class MemoryProcess:
+    """domain.ports.Store of one process: others may have opened the same store."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.epoch = store.epoch
+        self._store = store
+        self._opened: list[MemoryJournal | MemoryGuard] = []
+
+    def journal(self) -> "MemoryJournal":
+        """Return a new journal; earlier ones, also of other processes, are fenced off by it."""
+        journal = self._store.journal()
+        self.epoch = journal.epoch
+        self._opened.append(journal)
+        return journal
+
+    def guard(self) -> "MemoryGuard":
+        """Return the guard of the latest journal made here."""
+        guard = MemoryGuard(self._store, self.epoch)
+        self._opened.append(guard)
+        return guard
+
+    def close(self) -> None:
+        """Close what was opened here."""
+        for opened in self._opened:
+            opened.close()
+
+
+class MemoryGuard:
+    """domain.ports.Guard in memory."""
+
+    def __init__(self, store: MemoryStore, epoch: int) -> None:
+        self._store = store
+        self._epoch = epoch
+        self._is_closed = False
+
+    def check(self) -> None:
+        """Return, or say why nothing may be sent."""
+        if self._is_closed:
+            msg = "Not sent: the store could not be read."
+            raise NotSentError(msg)
+        if self._store.is_halted:
+            msg = "Not sent: trading is halted."
+            raise NotSentError(msg)
+        if self._store.epoch != self._epoch:
+            msg = f"Not sent: another engine has taken over (epoch {self._store.epoch})."
+            raise NotSentError(msg)
+
+    def close(self) -> None:
+        """Say no from now on."""
+        self._is_closed = True
 
 
 class MemoryJournal:
@@ -96,11 +163,10 @@ class MemoryJournal:
         if not requests:
             return 0
         try:
-            self._check_store()
+            replies = self._commit([batch_or_query for batch_or_query, _ in requests])
         except StoreError as error:
             self._failure = error
             raise
-        replies = [self._serve(batch_or_query) for batch_or_query, _ in requests]
         for (_, reply), answer in zip(requests, replies, strict=True):
             reply(answer)
         written = [answer.append for answer in replies if isinstance(answer, Committed)]
@@ -128,13 +194,19 @@ class MemoryJournal:
         if self._failure is not None:
             raise type(self._failure)(*self._failure.args)
 
-    def _check_store(self) -> None:
-        if self._store.epoch != self.epoch:
-            msg = f"Another engine has taken over (epoch {self._store.epoch})."
+    def _commit(self, requests: list[Append | Query]) -> list[Committed | AppendFailed | Loaded]:
+        store = self._store
+        if store.epoch != self.epoch:
+            msg = f"Another engine has taken over (epoch {store.epoch})."
             raise FencedError(msg)
-        if self._store.fault is not None:
-            msg = f"The store could not be written: {self._store.fault}."
+        if store.fault is not None and not store.is_fault_late:
+            msg = f"The store could not be written: {store.fault}."
             raise StoreError(msg)
+        replies = [self._serve(request) for request in requests]
+        if store.fault is not None:
+            msg = f"It is not known whether the store was written: {store.fault}."
+            raise StoreError(msg)
+        return replies
 
     def _serve(self, request: Append | Query) -> Committed | AppendFailed | Loaded:
         if isinstance(request, Append):
@@ -145,36 +217,46 @@ class MemoryJournal:
         store = self._store
         version = len(store.streams.get(append.stream, ()))
         key = (append.stream, append.life)
-        fills = _fills_of(append, first_seq=len(store.records) + 1)
-        known = {_fill_key(fill) for fill in store.fills}
+        first_seq = len(store.records) + 1
+        fills = _fills_of(append, first_seq=first_seq)
+        keys = {_fill_key(fill) for fill in fills}
         if (
             key in self._rejected
             or append.version not in (None, version)
-            or any(_fill_key(fill) in known for fill in fills)
+            or not keys.isdisjoint(store.fill_keys)
         ):
             self._rejected.add(key)
             msg = f"{append.stream} holds {version} events; load it again."
             return AppendFailed(append, ConflictError(msg))
-        for number, (event, topics) in enumerate(
-            zip(append.events, append.topics, strict=True), version + 1
-        ):
-            record = Record(
-                seq=len(store.records) + 1,
-                stream=append.stream,
-                stream_seq=number,
-                kind=type(event).__name__,
-                topics=topics,
-                event=event,
-                recorded_at=store.clock.now(),
-            )
-            store.records.append(record)
-        store.streams.setdefault(append.stream, []).extend(append.events)
+        _write(store, append, version)
         store.fills += fills
-        if isinstance(append.state, Order):
-            store.orders[append.stream] = append.state
-        elif isinstance(append.state, PositionBook):
-            store.book = append.state
+        store.fill_keys |= keys
+        if store.heard is not None:
+            store.heard(append, first_seq)
         return Committed(append, len(store.records))
+
+
+def _write(store: MemoryStore, append: Append, version: int) -> None:
+    recorded_at = store.clock.now()
+    for number, (event, topics) in enumerate(
+        zip(append.events, append.topics, strict=True), version + 1
+    ):
+        record = Record(
+            seq=len(store.records) + 1,
+            stream=append.stream,
+            stream_seq=number,
+            kind=type(event).__name__,
+            topics=topics,
+            event=event,
+            recorded_at=recorded_at,
+        )
+        store.records.append(record)
+    store.streams.setdefault(append.stream, []).extend(append.events)
+    if isinstance(append.state, Order):
+        order = store.orders[append.stream] = append.state
+        store.numbers.setdefault((order.broker_order_id, order.trade_date), order.client_order_id)
+    elif isinstance(append.state, PositionBook):
+        store.book = append.state
 
 
 def _fills_of(append: Append, *, first_seq: int) -> list[RecordedFill]:
@@ -223,17 +305,10 @@ def _answer(store: MemoryStore, query: Query) -> Answer:
         case LoadBook():
             return store.book or PositionBook.empty(store.account_id)
         case FindOrder():
-            return _find(store, query)
+            return store.numbers.get((query.broker_order_id, query.trade_date))
         case _:
             assert_never(query)
 
 
 def _stream(store: MemoryStore, stream: str) -> StreamEvents:
     return StreamEvents(stream=stream, events=tuple(store.streams.get(stream, ())))
-
-
-def _find(store: MemoryStore, query: FindOrder) -> ClientOrderId | None:
-    for order in store.orders.values():
-        if (order.broker_order_id, order.trade_date) == (query.broker_order_id, query.trade_date):
-            return order.client_order_id
-    return None

@@ -16,6 +16,7 @@ from actors.runtime.messages import (
 from actors.runtime.ports import Cancellable, Clock, System, Worker
 from actors.runtime.simulated import Faults, SimulatedSystem
 from actors.runtime.system import ActorSystem
+from actors.runtime.timeline import Timeline
 
 __all__ = [
     "Actor",
@@ -35,5 +36,6 @@ __all__ = [
     "SimulatedSystem",
     "System",
     "SystemStats",
+    "Timeline",
     "Worker",
 ]

@@ -104,7 +104,7 @@ class Mailbox:
             (reads >= USER and not self.user.empty())
             or (reads >= CONTROL and not self.control.empty())
             or not self.lifecycle.empty()
-            or any(lane <= reads for lane, _ in self.front)
+            or (bool(self.front) and any(lane <= reads for lane, _ in self.front))
         )
 
 

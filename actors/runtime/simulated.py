@@ -1,13 +1,10 @@
 """The same actors in one thread and virtual time, where a seed decides what happens when."""
 
-import hashlib
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from random import Random
 from typing import Any, Final
 
 from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]  # It ships no types.
@@ -19,7 +16,8 @@ from actors.runtime.mailbox import NOTHING, Mailbox, Ref
 from actors.runtime.messages import Failed, Halt, InjectedError, Killed, Redelivered, Stopped
 from actors.runtime.ports import Worker
 from actors.runtime.system import ActorSystem
-from actors.runtime.timers import Timer, TimerHeap
+from actors.runtime.timeline import Timeline
+from actors.runtime.timers import Timer
 from domain.supervision import RestartPolicy
 
 # The supervisor's own notes: a crash while reading one is a bug here, not a fault to survive.
@@ -59,6 +57,8 @@ class SimulatedSystem(ActorSystem):
         call_latency_s: Virtual seconds before a called function begins.
         commit_latency_s: Virtual seconds between a worker's wake-up and its drain.
         faults: Crashes, stalls and the kill.
+        timeline: A time shared with other systems and with what outlives them; its own seed and
+            choices hold then.
         policy: How often top-level actors may start again before the whole system has failed.
 
     Attributes:
@@ -77,43 +77,41 @@ class SimulatedSystem(ActorSystem):
         commit_latency_s: tuple[float, float] = (0.0002, 0.002),
         faults: Faults | None = None,
         policy: RestartPolicy | None = None,
+        timeline: Timeline | None = None,
     ) -> None:
+        self.timeline = timeline or Timeline(seed=seed, shuffle=shuffle)
         self.faults = faults or Faults()
         self.effects = 0
         self.is_dead = False
         self._start = start
-        self._now_s = 0.0
-        self._random = Random(seed)  # noqa: S311  # Not for secrets: it must repeat.
-        self._shuffle = shuffle
         self._turn_s = turn_s
         self._call_latency_s = call_latency_s
         self._commit_latency_s = commit_latency_s
-        self._trace = hashlib.sha256()
-        self._timers = TimerHeap()
-        self._runnable: deque[Cell] = deque()
         self._parked: dict[greenlet, None] = {}
-        self._call: greenlet | None = None
-        self._is_inside = False
         super().__init__(policy=policy)
 
     @property
     def trace_hash(self) -> str:
         """The hash of all that happened: time, actor and type of each message."""
-        return self._trace.hexdigest()
+        return self.timeline.trace_hash
 
     def now(self) -> datetime:
         """Return the virtual time of day."""
-        return self._start + timedelta(seconds=self._now_s)
+        return self._start + timedelta(seconds=self.timeline.now_s)
+
+    def step_clock(self, seconds: float) -> None:
+        """Set the time of day forward or back; waits do not notice."""
+        self._start += timedelta(seconds=seconds)
 
     def monotonic(self) -> float:
-        """Return the virtual seconds since the start."""
-        return self._now_s
+        """Return the virtual seconds since the start of the timeline."""
+        return self.timeline.now_s
 
     def sleep(self, seconds: float) -> None:
         """Park the function that was given to ``Actor.call``; raises anywhere else."""
         if self.is_dead:
             raise Killed
-        call = self._call
+        call = self.timeline.call
         if call is None:
             msg = "Only a function given to Actor.call may sleep; use after() or call_later()."
             raise RuntimeError(msg)
@@ -124,15 +122,14 @@ class SimulatedSystem(ActorSystem):
 
     def schedule(self, seconds: float, action: Callable[[], None], *, work: bool = False) -> Timer:
         """Run a short function outside every actor, later."""
-        timer = self._timers.push(self._now_s + max(0.0, seconds), action)
-        timer.work = work
-        return timer
+        return self.timeline.push(seconds, action, owner=self, work=work)
 
     def submit(self, job: Callable[[], None]) -> None:
         """Run a job as a greenlet, soon."""
         self.effect()
         call = greenlet(job)
-        self.schedule(self._between(self._call_latency_s), partial(self._resume, call), work=True)
+        wait_s = self.timeline.between(self._call_latency_s)
+        self.schedule(wait_s, partial(self._resume, call), work=True)
 
     def drive(self, worker: Worker) -> None:
         """Drain the worker a little after each time it asks to be woken."""
@@ -142,12 +139,13 @@ class SimulatedSystem(ActorSystem):
             nonlocal is_due
             if not is_due:
                 is_due = True
-                self.schedule(self._between(self._commit_latency_s), drain, work=True)
+                wait_s = self.timeline.between(self._commit_latency_s)
+                self.schedule(wait_s, drain, work=True)
 
         def drain() -> None:
             nonlocal is_due
             is_due = False
-            self._note("drain", type(worker).__name__)
+            self.timeline.note("drain", type(worker).__name__)
             self.effect()
             self.drain(worker)
 
@@ -162,7 +160,7 @@ class SimulatedSystem(ActorSystem):
         Raises:
             Killed: This was the one.
         """
-        if self._is_inside:
+        if self.timeline.is_inside:
             self.effects += 1
             if self.effects == self.faults.kill_at:
                 self.kill()
@@ -181,21 +179,7 @@ class SimulatedSystem(ActorSystem):
         self._refuse_inside()
         if self.is_dead or self.halted:
             return False
-        if not self._runnable:
-            due_s = self._timers.next_due()
-            if due_s is None:
-                return False
-            self._now_s = max(self._now_s, due_s)
-        self._is_inside = True
-        try:
-            action = self._timers.pop_due(self._now_s)
-            if action is not None:
-                action()
-            else:
-                self._turn(self._pick())
-        finally:
-            self._is_inside = False
-        return True
+        return self.timeline.step()
 
     def run_until(
         self, until: Callable[[], bool] | datetime, *, within_s: float = 86_400.0
@@ -209,7 +193,7 @@ class SimulatedSystem(ActorSystem):
         if isinstance(until, datetime):
             self.run_for((until - self.now()).total_seconds())
             return not self.is_dead
-        limit_s = self._now_s + within_s
+        limit_s = self.timeline.now_s + within_s
         while not until():
             if not self._step_within(limit_s):
                 return until()
@@ -217,11 +201,11 @@ class SimulatedSystem(ActorSystem):
 
     def run_for(self, seconds: float) -> None:
         """Go on for so many virtual seconds."""
-        limit_s = self._now_s + seconds
+        limit_s = self.timeline.now_s + seconds
         while self._step_within(limit_s):
             pass
         if not self.is_dead:
-            self._now_s = max(self._now_s, limit_s)
+            self.timeline.now_s = max(self.timeline.now_s, limit_s)
 
     def run_until_idle(self) -> None:
         """Go on until only timers of actors and of ``call_later`` are left.
@@ -254,76 +238,64 @@ class SimulatedSystem(ActorSystem):
         return not isinstance(error, Exception | SystemExit)
 
     def _refuse_inside(self) -> None:
-        if self._is_inside:
+        if self.timeline.is_inside:
             msg = "An actor must not wait for another: nothing happens while it runs."
             raise RuntimeError(msg)
 
     def _has_work(self) -> bool:
-        return bool(self._runnable) or self._timers.has_work()
+        return self.timeline.has_work()
 
     def _step_within(self, limit_s: float) -> bool:
-        if not self._runnable:
-            due_s = self._timers.next_due()
+        if not self.timeline.runnable:
+            due_s = self.timeline.next_due()
             if due_s is None or due_s > limit_s:
                 return False
-        return self._now_s <= limit_s and self.step()
+        return self.timeline.now_s <= limit_s and self.step()
 
-    def _between(self, bounds: tuple[float, float]) -> float:
-        low, high = bounds
-        share = self._random.random() if self._shuffle else 0.5
-        return low + (high - low) * share
-
-    def _pick(self) -> Cell:
-        runnable = self._runnable
-        if not self._shuffle:
-            return runnable.popleft()
-        chosen = int(self._random.random() * len(runnable))
-        runnable[chosen], runnable[-1] = runnable[-1], runnable[chosen]
-        return runnable.pop()
-
-    def _turn(self, cell: Cell) -> None:
-        self._now_s += self._between(self._turn_s)
-        if self._happens(self.faults.stall):
-            wait_s = self._random.random() * self.faults.stall_s
-            self.schedule(wait_s, partial(self._runnable.append, cell), work=True)
+    def turn(self, cell: Cell) -> None:
+        """Let an actor handle its next message; the timeline calls this."""
+        if self.is_dead or self.halted:
+            return
+        timeline = self.timeline
+        timeline.now_s += timeline.between(self._turn_s)
+        if timeline.happens(self.faults.stall):
+            wait_s = timeline.random.random() * self.faults.stall_s
+            self.schedule(wait_s, partial(timeline.runnable.append, cell), work=True)
             return
         message = cell.box.get()
         if message is not NOTHING:
             is_wrapped = isinstance(message, Envelope | Redelivered)
             content = message.message if is_wrapped else message
-            self._note(cell.name, type(content).__name__)
+            timeline.note(cell.name, type(content).__name__)
             self._handle(cell, message)
         cell.box.release()
 
     def _handle(self, cell: Cell, message: Any) -> None:
         may_crash = cell.parent is not None and not isinstance(message, _NEVER_CRASHED)
-        if not may_crash or cell.box.dead or not self._happens(self.faults.crash):
+        if not may_crash or cell.box.dead or not self.timeline.happens(self.faults.crash):
             cell.handle(message)
             return
         # An answer given cannot be taken back, so an ask fails before its effects.
-        if self._happens(0.5) and not isinstance(message, Envelope):
+        if self.timeline.happens(0.5) and not isinstance(message, Envelope):
             cell.handle(message)
             if cell.actor is None or cell.stopping:
                 return
         cell.crash(message, InjectedError("A crash made by the simulation."))
 
-    def _happens(self, probability: float) -> bool:
-        return probability > 0 and self._random.random() < probability
-
     def _resume(self, call: greenlet) -> None:
         self._parked.pop(call, None)
-        self._note("call", "")
-        self._call = call
+        timeline = self.timeline
+        timeline.note("call", "")
+        timeline.call = call
         call.parent = getcurrent()
         try:
             call.switch()
         finally:
-            self._call = None
+            timeline.call = None
 
     def _die(self) -> None:
         self.is_dead = True
-        self._runnable.clear()
-        self._timers.clear()
+        self.timeline.forget(self)
         parked, self._parked = self._parked, {}
         for call in parked:
             # Left parked, it would be unwound at some moment of the garbage collector's choice.
@@ -331,11 +303,8 @@ class SimulatedSystem(ActorSystem):
             with suppress(BaseException):
                 call.throw(Killed)
 
-    def _note(self, who: str, what: str) -> None:
-        self._trace.update(f"{self._now_s!r} {who} {what}\n".encode())
-
     def _adopt(self, cell: Cell) -> None:
-        cell.box.ready = self._runnable.append
+        cell.box.ready = self.timeline.runnable.append
 
     def _new_ref(self, name: str, cls: type[Any], box: Mailbox) -> Ref:
         return SimulatedRef(name, cls, box, self)

@@ -15,14 +15,16 @@ class Timer:
 
     Attributes:
         work: Whether a simulation that waits for its work to end waits for this as well.
+        owner: Whose it is, where several share a heap.
     """
 
-    __slots__ = ("_heap", "action", "due_s", "work")
+    __slots__ = ("_heap", "action", "due_s", "owner", "work")
 
     def __init__(self, due_s: float, action: Callable[[], None], heap: "TimerHeap") -> None:
         self.due_s = due_s
         self.action: Callable[[], None] | None = action
         self.work = False
+        self.owner: object = None
         self._heap = heap
 
     def cancel(self) -> None:
@@ -79,6 +81,9 @@ class TimerHeap:
         if not self._heap:
             return None
         with self.lock:
+            heap = self._heap
+            if not heap or heap[0][0] > now_s:
+                return None
             due_s = self.next_due()
             if due_s is None or due_s > now_s:
                 return None
@@ -90,6 +95,13 @@ class TimerHeap:
         """Return whether a timer is left that counts as work."""
         with self.lock:
             return any(timer.work and timer.action is not None for _, _, timer in self._heap)
+
+    def drop(self, owner: object) -> None:
+        """Forget every timer of one owner."""
+        with self.lock:
+            self._heap = [entry for entry in self._heap if entry[2].owner is not owner]
+            heapq.heapify(self._heap)
+            self._cancelled = sum(entry[2].action is None for entry in self._heap)
 
     def clear(self) -> None:
         """Forget every timer."""

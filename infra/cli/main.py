@@ -183,6 +183,13 @@ def _add_tools(add: _Add) -> None:
     bench.add_argument("--orders", type=_positive, default=10_000, metavar="N", help="in a burst")
     bench.add_argument("--quick", action="store_true", help="a few seconds, rough numbers")
     _add_json(bench)
+    simulate = add("simulate", "run simulated days full of faults and check every promise")
+    simulate.add_argument("--seeds", type=_positive, metavar="N", help="days, default 1000")
+    simulate.add_argument("--seed", type=_count, metavar="S", help="this day, or the first one")
+    simulate.add_argument("--profile", default="mixed", help="mixed, network, machine, calm, ...")
+    simulate.add_argument("--story", action="store_true", help="tell what happened on day S")
+    simulate.add_argument("--bugs", action="store_true", help="look for the planted bugs")
+    _add_json(simulate)
     test = add("test", "run the tests; other options go to pytest")
     test.add_argument("--cov", action="store_true", help="measure branch coverage")
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from domain.ports import Journal
-from tests.fakes import MemoryStore
+from tests.fakes import MemoryProcess, MemoryStore
 from tests.fakes_time import ManualClock
 from tests.unit.infra.store.stores import a_store
 
@@ -19,23 +19,33 @@ class House:
 
     journal: Callable[[], Any]
     reopen: Callable[[], Any]
+    guard: Callable[[], Any]
+    close: Callable[[], None]
 
 
 @pytest.fixture(params=["sqlite", "memory"])
 def house(request, tmp_path: Path) -> Iterator[House]:
     if request.param == "memory":
         memory = MemoryStore(clock=ManualClock())
-        yield House(journal=memory.journal, reopen=memory.journal)
+        yield _house([MemoryProcess(memory)], lambda: MemoryProcess(memory))
         return
     opened = [a_store(tmp_path)]
+    yield _house(opened, lambda: a_store(tmp_path))
+    opened[-1].close()
 
+
+def _house(opened: list[Any], again: Callable[[], Any]) -> House:
     def reopen():
         opened[-1].close()
-        opened.append(a_store(tmp_path))
+        opened.append(again())
         return opened[-1].journal()
 
-    yield House(journal=opened[0].journal, reopen=reopen)
-    opened[-1].close()
+    return House(
+        journal=opened[0].journal,
+        reopen=reopen,
+        guard=opened[0].guard,
+        close=opened[0].close,
+    )
 
 
 @pytest.fixture

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 
 from domain.broker import BrokerFill, BrokerNews, OrderRef, OrderRequest, PlaceAck
 from domain.fees import FeeSchedule
 from domain.instrument import Instruments
 from domain.ports import BrokerGateway
 from domain.session import Session
+from domain.settings import Settings
 from domain.terms import (
     AccountId,
     ClientOrderId,
@@ -22,6 +24,9 @@ from domain.terms import (
 from infra.brokers.null import NullGateway
 from infra.brokers.paper import FaultPlan, PaperGateway, PaperSettings, Quote, open_paper
 from tests.fakes_time import ManualClock
+from tests.simulation.exchange import Exchange
+from tests.simulation.weather import Habits, Weather
+from tests.simulation.wire import Network, SimulatedGateway, Unwatched
 
 ACCOUNT = AccountId("A-1")
 SAMSUNG = Symbol("005930")
@@ -164,3 +169,11 @@ def a_null_world(tmp_path: Path) -> World:
     """Return the null broker."""
     clock = ManualClock()
     return World(NullGateway(clock, cash=OPENING_CASH), clock)
+
+
+def a_simulated_world(tmp_path: Path) -> World:
+    """Return the simulation's broker on a day on which nothing goes wrong."""
+    clock, settings = ManualClock(), Settings()
+    network = Network(clock, Weather(settings=settings, habits=Habits()), Random(1))
+    exchange = Exchange(clock, settings, Habits(), Random(2), network.publish)
+    return World(SimulatedGateway(network, exchange, clock, Unwatched()), clock)

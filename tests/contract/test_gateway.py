@@ -30,11 +30,14 @@ from tests.contract.gateways import (
     a_null_world,
     a_paper_world,
     a_ref,
+    a_simulated_world,
     an_order,
 )
 
 
-@pytest.fixture(params=[a_paper_world, a_null_world], ids=["paper", "null"])
+@pytest.fixture(
+    params=[a_paper_world, a_null_world, a_simulated_world], ids=["paper", "null", "simulated"]
+)
 def world(request, tmp_path) -> World:
     made = request.param(tmp_path)
     yield made

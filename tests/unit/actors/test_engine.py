@@ -9,6 +9,7 @@ import pytest
 
 from actors.engine import Engine, Ports
 from actors.limits import RequestBucket
+from actors.messages import Told
 from domain.errors import EngineStoppedError, InvalidInputError, StoreError
 from infra.brokers.paper import PaperSettings
 from infra.store.reading import open_reader
@@ -39,6 +40,18 @@ def test_an_engine_that_was_not_started_says_so(desk):
     with pytest.raises(EngineStoppedError, match="call start"):
         engine.subscribe(print)
     assert engine.stop() == ()
+
+
+def test_whoever_asked_for_what_was_put_aside_is_answered(desk):
+    """Found by simulation: it crashed the executor twice before anybody had taken it in."""
+    desk.start().run_for(2)
+    answers = []
+
+    desk.system.quarantined("executor", Told(cancel(), answers.append), RuntimeError())
+    desk.system.quarantined("executor", Told(cancel()), RuntimeError())
+
+    assert [type(answer) for answer in answers] == [EngineStoppedError]
+    assert "put aside" in str(answers[0])
 
 
 def test_a_stopped_engine_takes_nothing_and_may_be_stopped_again(desk):

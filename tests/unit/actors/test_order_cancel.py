@@ -5,7 +5,9 @@ import itertools
 import pytest
 
 from actors.messages import CancelOrder
-from domain.errors import NotSentError, OutcomeUnknownError, RefusedError
+from actors.runtime import Faults
+from actors.runtime.mailbox import USER
+from domain.errors import EngineStoppedError, NotSentError, OutcomeUnknownError, RefusedError
 from infra.brokers.paper import PaperSettings
 from tests.desks import buy, cancel
 from tests.unit.actors.rigs import setting
@@ -182,3 +184,24 @@ def test_an_overdue_market_order_is_cancelled_if_that_is_wanted(desk):
     desk.until_status("CANCELLED", within_s=65)
 
     assert "still open after 60 s" in desk.order().reason
+
+
+def test_a_cancel_that_was_put_aside_is_answered_and_may_be_told_again(desk):
+    """Found by simulation: whoever asked waited for ever, and the order went on working."""
+    desk.start().run_for(2)
+    desk.ask(buy(limit_px=LIMIT))
+    desk.resting()
+    future = desk.engine.ask(cancel())
+    box = desk.actor_of().actor_inbox
+    for _ in range(2):
+        desk.until(lambda: box.reads == USER and box.depth())
+        desk.system.faults = Faults(crash=1.0)
+        desk.until(lambda: box.cell.actor is None)
+        desk.system.faults = Faults()
+
+    desk.until(future.done)
+
+    with pytest.raises(EngineStoppedError, match="put aside"):
+        future.result(timeout=0)
+    desk.ask(cancel())
+    desk.until_status("CANCELLED")

@@ -1,0 +1,90 @@
+"""The planted bugs: which seed catches each, and the search for those seeds."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from tests.simulation.bugs.planted import ROOT, bugs
+from tests.simulation.campaign import say
+
+SEARCHED_DAYS = 500
+SEARCHED = ("mixed", "doubt", "ghosts", "takeover", "crashes", "rush", "machine", "network")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catch:
+    """The day that catches a bug, and by which invariant."""
+
+    profile: str
+    seed: int
+    invariant: str
+
+
+CATCHES: dict[str, Catch] = {
+    name: Catch(profile=profile, seed=seed, invariant=invariant)
+    for name, profile, seed, invariant in (
+        ("absence_from_a_failed_lookup", "doubt", 4, "I2"),
+        ("absence_from_an_incomplete_scan", "doubt", 33, "I2"),
+        ("acknowledged_before_the_commit", "mixed", 0, "I3"),
+        ("bucket_empty_at_boot", "rush", 1, "I13"),
+        ("cancel_assumed_done", "mixed", 7, "I2"),
+        ("checkpoint_apart_from_position", "mixed", 0, "I5"),
+        ("doubt_forgotten_at_restart", "mixed", 0, "I12"),
+        ("ended_orders_deaf_to_fills", "mixed", 5, "I12"),
+        ("fill_key_is_the_exec_id", "mixed", 0, "I12"),
+        ("fills_by_message_alone", "mixed", 0, "I12"),
+        ("forgotten_turn", "crashes", 1, "I12"),
+        ("no_fencing", "takeover", 3, "I11"),
+        ("no_settle", "doubt", 0, "I2"),
+        ("permit_at_turn", "rush", 0, "I13"),
+        ("quiet_time_ignored", "doubt", 33, "I2"),
+        ("resend_on_timeout", "doubt", 0, "I2"),
+        ("restart_sends_again", "crashes", 2, "I2"),
+        ("retry_blocks_cancels", "mixed", 0, "I9"),
+        ("send_by_recomputed", "ghosts", 11, "I8"),
+        ("settle_not_restarted_at_boot", "ghosts", 10, "I2"),
+        ("two_calls_at_once", "crashes", 0, "one call at a time"),
+        ("unknown_ticket_means_not_sent", "crashes", 2, "I2"),
+        ("write_ahead_after_the_send", "mixed", 0, "I8"),
+    )
+}
+
+
+def days_with(bug: str, profile: str, first: int, count: int) -> dict[str, Any]:
+    """Run days with a planted bug in a process of its own.
+
+    Returns:
+        ``days`` run, and ``found``: seed, invariant and text of the first violation, or None.
+
+    Raises:
+        AssertionError: The patch does not apply any more, or the days could not be run.
+    """
+    command = [sys.executable, "-m", "tests.simulation.bugs.planted", bug, profile]
+    done = subprocess.run(
+        [*command, str(first), str(count)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{bug}: {done.stderr[-3000:]}"
+    return json.loads(done.stdout)
+
+
+def report(*, seeds: int | None, as_json: bool) -> int:
+    """Look for every planted bug from seed 0 on; return 1 when one is not found."""
+    table = {bug: _search(bug, seeds or SEARCHED_DAYS) for bug in bugs()}
+    if as_json:
+        say(json.dumps(table, indent=2))
+    missed = [bug for bug, found in table.items() if found is None]
+    say(f"{len(table) - len(missed)} of {len(table)} planted bugs found. {' '.join(missed)}")
+    return 1 if missed else 0
+
+
+def _search(bug: str, seeds: int) -> dict[str, Any] | None:
+    for profile in SEARCHED:
+        result = days_with(bug, profile, 0, seeds)
+        if result["found"] is not None:
+            found = {"profile": profile, "days": result["days"], **result["found"]}
+            say(f"{bug}: {profile} day {found['days']}, {found['violation'][:90]}")
+            return found
+    say(f"{bug}: NOT FOUND")
+    return None
