@@ -148,7 +148,8 @@ def _add_trading(add: _Add) -> None:
     replay.add_argument("--seed", type=_count, default=7, help="same seed, same result")
     _add_json(replay)
     for trading in (demo, replay):
-        _add_store(trading, "keep it here (default: a fresh folder in .oncefill)")
+        about = "keep it here (default: a fresh folder in .oncefill)"
+        trading.add_argument("--store", type=Path, metavar="PATH", help=about)
 
 
 def _add_readers(add: _Add) -> None:
@@ -175,7 +176,7 @@ def _add_readers(add: _Add) -> None:
     doctor = add("doctor", "check that this machine and the store are fit to trade")
     for reader in (orders, show, positions, pnl, verify, events, doctor):
         _add_json(reader)
-        _add_store(reader, "read this one (default: the latest in .oncefill)")
+        _add_store(reader, "read this file or URL (default: the latest in .oncefill)")
 
 
 def _add_tools(add: _Add) -> None:
@@ -192,7 +193,12 @@ def _add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_store(parser: argparse.ArgumentParser, about: str) -> None:
-    parser.add_argument("--store", type=Path, metavar="PATH", help=about)
+    parser.add_argument("--store", type=_place, metavar="PATH", help=about)
+
+
+def _place(text: str) -> Path | str:
+    """A URL stays text: a path would lose one of its slashes."""
+    return text if "://" in text else Path(text)
 
 
 def _count(text: str) -> int:

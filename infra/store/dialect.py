@@ -1,4 +1,4 @@
-"""What differs between databases, in one place. SQLite only, so far."""
+"""What differs between databases: SQLite's part. PostgreSQL's is postgres.py."""
 
 import os
 import re
@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from domain.errors import StoreError
+from infra.store.drivers import RemoteError, RemoteRowError
 
 # Path.stat takes twice as long, and every commit asks.
 _stat: Final = os.stat
@@ -32,8 +33,8 @@ _HEADER_SIZE: Final = 100  # No database is smaller.
 DIALECT: Final[Dialect] = sqlite_dialect()
 
 # What a ``Driver`` raises: whatever went wrong; and that a row may not be beside the others.
-DriverError = sqlite3.Error
-ImpossibleRowError = sqlite3.IntegrityError
+DriverError: Final = (sqlite3.Error, RemoteError)
+ImpossibleRowError: Final = (sqlite3.IntegrityError, RemoteRowError)
 
 TRIGGERS: Final = (
     """CREATE TRIGGER journal_no_update BEFORE UPDATE ON journal
@@ -94,7 +95,7 @@ def _raw_of(connection: Connection) -> sqlite3.Connection:
     return raw
 
 
-class Driver:
+class SqliteDriver:
     """An engine's connection as its driver has it: for the writer, which commits all day.
 
     Core's layers around a statement take longer than SQLite does for it, and a commit of one
@@ -166,7 +167,7 @@ class Driver:
                 # Powers of two only, so that there are few statements to compile and keep.
                 size = 1 << len(chunk).bit_length() - 1
                 values = tuple(chain.from_iterable(chunk[:size]))
-                changed += self._cursor.execute(_of_rows(statement, size), values).rowcount
+                changed += self._cursor.execute(of_rows(statement, size), values).rowcount
                 chunk = chunk[size:]
         return changed
 
@@ -176,7 +177,7 @@ class Driver:
 
 
 @cache
-def _of_rows(statement: str, count: int) -> str:
+def of_rows(statement: str, count: int) -> str:
     """The INSERT of one row as one of ``count`` rows."""
     return _ROW.sub(lambda row: ", ".join([row[0]] * count), statement, count=1)
 

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 from threading import Lock
 from typing import Final
 
@@ -12,6 +11,7 @@ from domain.errors import FencedError, StoreError
 from domain.journal import Append, AppendFailed, AppendReply, Committed, Loaded, LoadReply, Query
 from domain.ports import Clock
 from infra.store.codec import CODEC
+from infra.store.places import Place
 from infra.store.requests import AppendRequest, LoadRequest, Request
 from infra.store.writer import Writer
 
@@ -25,7 +25,7 @@ class SqlJournal:
         epoch: What fences this journal; once the store holds another, ``drain`` raises.
     """
 
-    def __init__(self, *, engine: Engine, path: Path, epoch: int, clock: Clock) -> None:
+    def __init__(self, *, engine: Engine, path: Place, epoch: int, clock: Clock) -> None:
         self.epoch = epoch
         self._writer = Writer(engine=engine, path=path, epoch=epoch, clock=clock)
         self._queue: deque[Request] = deque()

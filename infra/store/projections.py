@@ -10,7 +10,7 @@ from domain.events import Filled
 from domain.journal import Append
 from domain.order import Order
 from domain.position import Position, PositionBook, PositionChanged, RecordedFill
-from infra.store.dialect import Driver
+from infra.store.drivers import Driver
 from infra.store.statements import Change, Insert
 from infra.store.tables import CHECKPOINTS, DAILY_PNL, FILLS, ORDERS, POSITIONS
 

@@ -23,7 +23,7 @@ from domain.journal import (
 from domain.position import DailyPnl, Position, PositionBook, RecordedFill
 from domain.terms import AccountId, ClientOrderId, Side
 from infra.store.codec import CODEC, utc_time
-from infra.store.dialect import Driver
+from infra.store.drivers import Driver
 from infra.store.projections import BOOK
 from infra.store.statements import PLACE, compiled
 from infra.store.tables import CHECKPOINTS, DAILY_PNL, FILLS, JOURNAL, META, ORDERS, POSITIONS

@@ -22,7 +22,7 @@ from domain.terms import (
 )
 from infra.store import queries
 from infra.store.chain import GENESIS
-from infra.store.dialect import explained, reader_engine
+from infra.store.places import Place, explained, place_of, readers_of
 from infra.store.schema import read_meta
 from infra.store.tables import FILLS, JOURNAL, ORDERS
 from infra.store.views import Head, JournalLine, OrderView
@@ -30,13 +30,18 @@ from infra.store.views import Head, JournalLine, OrderView
 _ROWS_AT_ONCE: Final = 1000
 
 
-def open_reader(path: Path) -> "Reader":
-    """Open the store at ``path`` for reading.
+def open_reader(named: Path | str) -> "Reader":
+    """Open the store at a path or URL for reading.
 
     Raises:
         StoreError: There is no store, it is none of ours, or of another schema.
     """
-    if not path.is_file() or not path.stat().st_size:
+    return open_reader_at(place_of(named))
+
+
+def open_reader_at(path: Place) -> "Reader":
+    """Open the store at a place, as ``open_reader`` does."""
+    if isinstance(path, Path) and (not path.is_file() or not path.stat().st_size):
         msg = f"There is no store at {path}; start an engine there first, or check the path."
         raise StoreError(msg)
     reader = Reader(path)
@@ -51,10 +56,10 @@ def open_reader(path: Path) -> "Reader":
 class Reader:
     """An open store, read-only. Each answer is of one moment; so is all within ``snapshot``."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Place) -> None:
         self.path = path
         with explained(path):
-            self._connection: Connection = reader_engine(path).connect()
+            self._connection: Connection = readers_of(path).connect()
 
     def __enter__(self) -> Self:
         return self

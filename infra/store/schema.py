@@ -1,13 +1,12 @@
 """What a store must be before it is used, and how an empty file becomes one."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection, insert, inspect, select, update
 
-from domain.errors import StoreError
-from infra.store.dialect import TRIGGERS
+from domain.errors import FencedError, StoreError
+from infra.store.places import Place, triggers_of
 from infra.store.tables import META, SCHEMA_VERSION, StoreRow
 
 _IS_EPOCH: Final = META.c.key == "epoch"
@@ -16,7 +15,7 @@ _IS_EPOCH: Final = META.c.key == "epoch"
 def create_schema(connection: Connection, meta: Mapping[str, str]) -> None:
     """Make the tables and say what the store is, within the connection's transaction."""
     StoreRow.metadata.create_all(connection)
-    for trigger in TRIGGERS:
+    for trigger in triggers_of(connection.dialect.name):
         connection.exec_driver_sql(trigger)
     values = {"schema_version": str(SCHEMA_VERSION), "epoch": "0", **meta}
     connection.execute(insert(META), [{"key": key, "value": val} for key, val in values.items()])
@@ -27,7 +26,7 @@ def is_empty(connection: Connection) -> bool:
     return not inspect(connection).get_table_names()
 
 
-def read_meta(connection: Connection, path: Path) -> dict[str, str]:
+def read_meta(connection: Connection, path: Place) -> dict[str, str]:
     """Return what the store says about itself, once it is one that this version can use.
 
     Raises:
@@ -53,8 +52,19 @@ def read_epoch(connection: Connection) -> int:
     return int(connection.execute(select(META.c.value).where(_IS_EPOCH)).scalar_one())
 
 
-def bump_epoch(connection: Connection) -> int:
-    """Fence off every earlier engine; return the new epoch."""
-    epoch = read_epoch(connection) + 1
-    connection.execute(update(META).where(_IS_EPOCH).values(value=str(epoch)))
-    return epoch
+def bump_epoch(connection: Connection, known: int) -> int:
+    """Fence off every earlier engine; return the new epoch.
+
+    Raises:
+        FencedError: The epoch is not the ``known`` one: another engine has taken over meanwhile.
+    """
+    chosen = select(META.c.value).where(_IS_EPOCH).with_for_update()
+    found = int(connection.execute(chosen).scalar_one())
+    if found != known:
+        msg = (
+            f"Another engine has taken over this store (epoch {found}, this one had {known}); "
+            "this one goes no further."
+        )
+        raise FencedError(msg)
+    connection.execute(update(META).where(_IS_EPOCH).values(value=str(found + 1)))
+    return found + 1

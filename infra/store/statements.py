@@ -18,7 +18,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite import insert  # As PostgreSQL's: both know ON CONFLICT.
 
 from infra.store.codec import utc_text
-from infra.store.dialect import DIALECT, Driver
+from infra.store.dialect import DIALECT
+from infra.store.drivers import Driver
 from infra.store.tables import Exact, UtcTime
 
 _Row = tuple[Any, ...]

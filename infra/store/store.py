@@ -9,18 +9,20 @@ from domain.errors import StoreError
 from domain.ports import Clock
 from domain.terms import AccountId
 from infra.store.codec import utc_text
-from infra.store.dialect import StoreFile, explained, writer_engine
+from infra.store.drivers import Lock
 from infra.store.guard import StoreGuard
 from infra.store.journal import SqlJournal
-from infra.store.lock import StoreLock
+from infra.store.places import Place, explained, place_of, take_lock, watch_of, writers_of
 from infra.store.schema import bump_epoch, create_schema, is_empty, read_epoch, read_meta
 
 
-def open_store(path: Path, *, account_id: AccountId, clock: Clock, create: bool = True) -> "Store":
+def open_store(
+    named: Path | str, *, account_id: AccountId, clock: Clock, create: bool = True
+) -> "Store":
     """Open the account's store for trading; its first journal fences off the engine before.
 
     Args:
-        path: The store's file; its folder is made when missing.
+        named: The store's file, its folder made when missing; or a postgresql:// URL.
         account_id: Whose store it is. A store belongs to one account for ever.
         clock: For ``recorded_at``.
         create: Make the store when there is none.
@@ -29,14 +31,17 @@ def open_store(path: Path, *, account_id: AccountId, clock: Clock, create: bool 
         AccountLockedError: Another engine is running on it.
         StoreError: It cannot be used; the text says why and what to do.
     """
-    path = path.absolute()
-    if not create and not path.exists():
-        msg = f"There is no store at {path}; check the path."
-        raise StoreError(msg)
-    _make_folder(path)
-    lock = StoreLock.take(path, account_id=account_id, clock=clock)
+    path = place_of(named)
+    if isinstance(path, Path):
+        path = path.absolute()
+        if not create and not path.exists():
+            msg = f"There is no store at {path}; check the path."
+            raise StoreError(msg)
+        _make_folder(path)
+    lock = take_lock(path, account_id=account_id, clock=clock, create=create)
     try:
-        _make_file(path)
+        if isinstance(path, Path):
+            _make_file(path)
         store = Store(path=path, lock=lock, clock=clock)
         store.prepare(account_id)
     except BaseException:
@@ -53,13 +58,13 @@ class Store:
         epoch: The latest epoch, 0 in a new store; a journal or guard of an earlier one refuses.
     """
 
-    def __init__(self, *, path: Path, lock: StoreLock, clock: Clock) -> None:
+    def __init__(self, *, path: Place, lock: Lock, clock: Clock) -> None:
         self.path = path
         self.epoch = 0
         self._lock = lock
         self._clock = clock
-        self._file = StoreFile(path)
-        self._writers: Engine = writer_engine(path)
+        self._file = watch_of(path)
+        self._writers: Engine = writers_of(path)
         self._opened: list[SqlJournal | StoreGuard] = []
 
     def prepare(self, account_id: AccountId) -> None:
@@ -76,6 +81,8 @@ class Store:
                 )
                 raise StoreError(msg)
             self.epoch = read_epoch(connection)
+        with explained(self.path):
+            self._lock.name_holder()
 
     def journal(self) -> SqlJournal:
         """Return a new journal; earlier ones, of this process too, are fenced off by it.
@@ -87,7 +94,7 @@ class Store:
             msg = f"The store is lost: {fault}; put the file back and start again."
             raise StoreError(msg)
         with explained(self.path), self._writers.connect() as connection, connection.begin():
-            self.epoch = bump_epoch(connection)
+            self.epoch = bump_epoch(connection, self.epoch)
         journal = SqlJournal(
             engine=self._writers, path=self.path, epoch=self.epoch, clock=self._clock
         )

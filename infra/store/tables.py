@@ -53,6 +53,10 @@ class UtcTime(TypeDecorator[datetime]):
         return None if value is None else utc_time(value)
 
 
+_OPEN: Final = text("is_open")
+_KNOWN: Final = text("broker_order_id IS NOT NULL")
+
+
 class StoreRow(SQLModel, registry=registry()):
     """The root of the store's tables, apart from any other tables in the process."""
 
@@ -93,12 +97,13 @@ class OrderRow(StoreRow, table=True):
     __tablename__ = "orders"
     __table_args__ = (
         # Every index costs at each step of each order; the open ones are few.
-        Index("orders_open", "status", sqlite_where=text("is_open")),
+        Index("orders_open", "status", sqlite_where=_OPEN, postgresql_where=_OPEN),
         Index(
             "orders_broker",
             "broker_order_id",
             "trade_date",
-            sqlite_where=text("broker_order_id IS NOT NULL"),
+            sqlite_where=_KNOWN,
+            postgresql_where=_KNOWN,
         ),
     )
 

@@ -9,7 +9,6 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Engine, func, select
@@ -21,7 +20,9 @@ from domain.journal import Append, AppendFailed, Committed, Loaded
 from domain.ports import Clock
 from infra.store.chain import GENESIS, row_hash
 from infra.store.codec import utc_text
-from infra.store.dialect import Driver, DriverError, ImpossibleRowError, StoreFile
+from infra.store.dialect import DriverError, ImpossibleRowError
+from infra.store.drivers import Driver
+from infra.store.places import Place, driver_of, watch_of
 from infra.store.projections import Projections
 from infra.store.queries import answer
 from infra.store.requests import AppendRequest, Request
@@ -79,12 +80,12 @@ class Writer:
         has_fills: Whether its last commit held a Filled.
     """
 
-    def __init__(self, *, engine: Engine, path: Path, epoch: int, clock: Clock) -> None:
+    def __init__(self, *, engine: Engine, path: Place, epoch: int, clock: Clock) -> None:
         self.seq = 0
         self.has_fills = False
         self._engine = engine
         self._path = path
-        self._file = StoreFile(path)
+        self._file = watch_of(path)
         self._epoch = epoch
         self._clock = clock
         self._driver: Driver | None = None
@@ -106,7 +107,7 @@ class Writer:
                 # Some row is impossible. Find it with a savepoint for each append; doing that
                 # always would be 20 times slower.
                 return self._transact(requests, is_careful=True)
-        except (DriverError, DBAPIError) as error:
+        except (*DriverError, DBAPIError) as error:
             self._refuse_lost_file()
             cause = error.orig if isinstance(error, DBAPIError) else error
             msg = (
@@ -122,7 +123,7 @@ class Writer:
 
     def _transact(self, requests: Sequence[Request], *, is_careful: bool) -> list[Reply]:
         if self._driver is None:
-            self._driver = Driver(self._engine)
+            self._driver = driver_of(self._engine)
         streams = {r.batch.stream for r in requests if isinstance(r, AppendRequest)}
         replies: list[Reply] = []
         with self._driver.transaction(is_writing=bool(streams)):

@@ -1,4 +1,4 @@
-"""The journals that the contract is held against: the one on SQLite, and the fake."""
+"""The journals that the contract is held against: those on SQLite and PostgreSQL, and the fake."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,17 +21,20 @@ class House:
     reopen: Callable[[], Any]
 
 
-@pytest.fixture(params=["sqlite", "memory"])
+@pytest.fixture(params=["sqlite", "postgres", "memory"])
 def house(request, tmp_path: Path) -> Iterator[House]:
     if request.param == "memory":
         memory = MemoryStore(clock=ManualClock())
         yield House(journal=memory.journal, reopen=memory.journal)
         return
-    opened = [a_store(tmp_path)]
+    url = None
+    if request.param == "postgres":
+        url = request.getfixturevalue("postgres").url()
+    opened = [a_store(tmp_path, url=url)]
 
     def reopen():
         opened[-1].close()
-        opened.append(a_store(tmp_path))
+        opened.append(a_store(tmp_path, url=url))
         return opened[-1].journal()
 
     yield House(journal=opened[0].journal, reopen=reopen)
