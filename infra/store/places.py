@@ -9,14 +9,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from domain.errors import StoreError
 from domain.ports import Clock
 from domain.terms import AccountId
-from infra.store import dialect
+from infra.store import dialect, sqlite_file
 from infra.store.drivers import Driver, Lock, PostgresPlace, Probe, Watch
 from infra.store.lock import StoreLock
 
@@ -111,6 +111,24 @@ def probe_of(place: Place) -> Probe:
 def watch_of(place: Place) -> Watch:
     """Return what looks whether the store is still the one that was opened."""
     return dialect.StoreFile(place) if isinstance(place, Path) else _Watched()
+
+
+def byte_order_of(place: Place) -> str:
+    """Return the name of the collation that orders texts by their bytes."""
+    return "BINARY" if isinstance(place, Path) else "C"
+
+
+def guards_missing(place: Place, connection: Connection) -> list[str]:
+    """Return which triggers of the journal are not as they were made."""
+    if isinstance(place, Path):
+        return sqlite_file.guards_missing(connection)
+    missing: list[str] = _postgres().guards_missing(connection)
+    return missing
+
+
+def damage(place: Place, connection: Connection) -> list[str]:
+    """Return what the database finds wrong with its own file; a server is not asked."""
+    return sqlite_file.damage(connection) if isinstance(place, Path) else []
 
 
 def explained(place: Place) -> AbstractContextManager[None]:

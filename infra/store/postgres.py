@@ -229,6 +229,16 @@ class PostgresProbe:
         self._raw.close()
 
 
+def guards_missing(connection: Connection) -> list[str]:
+    """Return the triggers of the journal that are missing or switched off."""
+    found = connection.exec_driver_sql(
+        "SELECT tgname FROM pg_trigger WHERE tgrelid = 'journal'::regclass AND tgenabled = 'O'"
+    )
+    there = set(found.scalars())
+    wanted = [text.split()[2] for text in TRIGGERS if text.startswith("CREATE TRIGGER")]
+    return [name for name in wanted if name not in there]
+
+
 @contextmanager
 def server_explained(place: PostgresPlace) -> Iterator[None]:
     """Turn an error of the server into one that says what to do."""

@@ -57,7 +57,7 @@ def answer(driver: Driver, query: Query) -> Answer:
         case LoadRecords():
             return tuple(map(record_of, driver.read(_RECORDS_AFTER, _span(query))))
         case LoadFills():
-            return tuple(map(_fill_of, driver.read(_FILLS_AFTER, _span(query))))
+            return tuple(map(fill_of, driver.read(_FILLS_AFTER, _span(query))))
         case LoadBook():
             return book(connection)
         case FindOrder():
@@ -135,7 +135,7 @@ def _span(query: LoadRecords | LoadFills) -> tuple[int, int]:
     return query.after_seq, query.limit
 
 
-def _fill_of(row: Sequence[Any]) -> RecordedFill:
+def fill_of(row: Sequence[Any]) -> RecordedFill:
     """Do what ``fills`` does, for a row as the driver has it."""
     seq, order_id, broker_id, day, exec_id, symbol, side, qty, px, commission, tax, at = row
     return RecordedFill(
