@@ -7,11 +7,13 @@ beside the store. Rows are read in parts and orders replayed one at a time, howe
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from domain.errors import StoreError
 from infra.store.chain import Chain
 from infra.store.compare import compare
 from infra.store.findings import Check, Findings
+from infra.store.noted import Noted, read_noted
 from infra.store.places import damage, guards_missing
 from infra.store.reading import Reader
 from infra.store.replay import Replay
@@ -40,9 +42,10 @@ def verify(reader: Reader, noted: Sequence[Head] = ()) -> AuditReport:
         StoreError: The store cannot be read at all.
     """
     findings = Findings()
-    chain = Chain(findings, noted)
+    beside = _noted_beside(reader)
     checks: list[Check] = []
     with reader.snapshot():
+        chain = Chain(findings, (*noted, *((beside.head,) if beside else ())))
         for part in (_files, _chain, _replayed):
             # What cannot be read is found as well, and the other parts are looked at all the same.
             try:
@@ -56,6 +59,13 @@ def verify(reader: Reader, noted: Sequence[Head] = ()) -> AuditReport:
         head_hash=chain.head.hash,
         checks=tuple(checks),
     )
+
+
+def _noted_beside(reader: Reader) -> Noted | None:
+    """What was noted before the moment that is looked at; an older moment need not have it."""
+    if isinstance(reader.path, Path) and not reader.is_in_snapshot:
+        return read_noted(reader.path)
+    return None
 
 
 def _files(reader: Reader, _chain: Chain, findings: Findings) -> Iterator[Check]:

@@ -28,6 +28,14 @@ def row_hash(covered: tuple[str, int, str, int, str, str, str, str]) -> str:
     return sha256(_ENCODE(covered)).hexdigest()
 
 
+def is_whole(row: JournalRow) -> bool:
+    """Return whether a journal row has the hash that it says."""
+    try:
+        return bool(row_hash((row[7], *row[:7])) == row[8])
+    except (TypeError, ValueError):
+        return False
+
+
 class Chain:
     """Checks rows one after the other: none changed, moved, added or missing.
 
@@ -51,11 +59,7 @@ class Chain:
             self._findings.note("chain", f"row {seq} follows row {self.head.seq}")
         if prev_hash != self.head.hash:
             self._findings.note("chain", f"row {seq} does not continue the row before it")
-        try:
-            is_whole = row_hash((prev_hash, *row[:7])) == digest
-        except (TypeError, ValueError):
-            is_whole = False
-        if not is_whole:
+        if not is_whole(row):
             self._findings.note("chain", f"row {seq} was changed")
         self.head = Head(seq, digest)
         if self._noted:

@@ -195,6 +195,7 @@ class StoreFile:
         self._wal_path = os.path.realpath(path) + "-wal"
         self._file = _identity(_stat(self._path))
         self._wal: tuple[int, int] | None = None
+        self._wal_size = 0
 
     def fault(self) -> str | None:
         """Return what has happened to the file, if anything has."""
@@ -214,12 +215,17 @@ class StoreFile:
         To be asked within a transaction: as long as its connection is open, SQLite keeps the log.
         """
         try:
-            found = _identity(_stat(self._wal_path))
+            found = _stat(self._wal_path)
         except OSError as error:
             return None if self._wal is None else _missing(self._wal_path, error)
         if self._wal is None:
-            self._wal = found
-        return None if found == self._wal else f"{self._wal_path} was replaced while the engine ran"
+            self._wal = _identity(found)
+        # SQLite begins it anew from its start and never makes it shorter while it is in use.
+        if found.st_size < self._wal_size:
+            return f"{self._wal_path} was cut short while the engine ran"
+        self._wal_size = found.st_size
+        is_same = _identity(found) == self._wal
+        return None if is_same else f"{self._wal_path} was replaced while the engine ran"
 
 
 def _identity(found: os.stat_result) -> tuple[int, int]:

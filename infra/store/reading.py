@@ -21,7 +21,7 @@ from domain.terms import (
     TimeInForce,
 )
 from infra.store import queries
-from infra.store.chain import GENESIS
+from infra.store.opening import head_of
 from infra.store.places import Place, byte_order_of, explained, place_of, readers_of
 from infra.store.schema import read_meta
 from infra.store.scratch import ROWS_AT_ONCE, plain_rows
@@ -70,6 +70,11 @@ class Reader:
         """Let go of the file."""
         self._connection.close()
 
+    @property
+    def is_in_snapshot(self) -> bool:
+        """Whether one moment is held."""
+        return self._connection.in_transaction()
+
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """Hold one moment of the store for all that is read inside."""
@@ -87,10 +92,8 @@ class Reader:
 
     def head(self) -> Head:
         """Return where the journal ends."""
-        chosen = select(JOURNAL.c.seq, JOURNAL.c.hash).order_by(JOURNAL.c.seq.desc()).limit(1)
         with self.snapshot() as connection:
-            row = connection.execute(chosen).one_or_none()
-        return Head(row.seq, row.hash) if row else Head(0, GENESIS)
+            return head_of(connection)
 
     def orders(
         self,

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, Self, TypeAlias
 
-from sqlalchemy import Select, Table, create_engine, literal_column, select, text
+from sqlalchemy import ColumnElement, Select, Table, create_engine, literal_column, select, text
 from sqlalchemy.pool import NullPool
 
 from infra.store.dialect import SqliteDriver
@@ -55,8 +55,8 @@ class Scratch:
 
 def plain_rows(table: Table, *, collation: str = "BINARY") -> Select[Any]:
     """Return the question for all rows as the database has them, in the order of the key."""
-    names = [literal_column(f'"{column.name}"') for column in table.c]
-    keys = [
+    names: list[ColumnElement[Any]] = [literal_column(f'"{column.name}"') for column in table.c]
+    keys: list[ColumnElement[Any]] = [
         # Texts are ordered by their bytes, so that two databases agree.
         literal_column(f'"{key.name}" COLLATE "{collation}"' if _is_text(key) else f'"{key.name}"')
         for key in table.primary_key.columns

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import structlog
 from sqlalchemy import Engine
 
 from domain.errors import StoreError
@@ -12,8 +13,13 @@ from infra.store.codec import utc_text
 from infra.store.drivers import Lock
 from infra.store.guard import StoreGuard
 from infra.store.journal import SqlJournal
+from infra.store.noted import HeadFile, read_noted
+from infra.store.opening import require_sound
 from infra.store.places import Place, explained, place_of, take_lock, watch_of, writers_of
 from infra.store.schema import bump_epoch, create_schema, is_empty, read_epoch, read_meta
+from infra.store.views import Head
+
+log = structlog.get_logger(__name__)
 
 
 def open_store(
@@ -65,6 +71,8 @@ class Store:
         self._clock = clock
         self._file = watch_of(path)
         self._writers: Engine = writers_of(path)
+        self._head: Head | None = None
+        self._head_file: HeadFile | None = None
         self._opened: list[SqlJournal | StoreGuard] = []
 
     def prepare(self, account_id: AccountId) -> None:
@@ -81,8 +89,11 @@ class Store:
                 )
                 raise StoreError(msg)
             self.epoch = read_epoch(connection)
+            noted = read_noted(self.path) if isinstance(self.path, Path) else None
+            self._head = require_sound(connection, self.path, noted)
         with explained(self.path):
             self._lock.name_holder()
+        self._note(is_clean=False)
 
     def journal(self) -> SqlJournal:
         """Return a new journal; earlier ones, of this process too, are fenced off by it.
@@ -98,7 +109,9 @@ class Store:
         journal = SqlJournal(
             engine=self._writers, path=self.path, epoch=self.epoch, clock=self._clock
         )
+        journal.watch(lambda *_: self._committed(journal.head))
         self._opened.append(journal)
+        self._say("store.opened")
         return journal
 
     def guard(self) -> StoreGuard:
@@ -109,10 +122,36 @@ class Store:
 
     def close(self) -> None:
         """Close every journal and guard and let the next engine in. No drain may be running."""
+        is_clean = not any(isinstance(one, SqlJournal) and one.has_failed for one in self._opened)
         for opened in reversed(self._opened):
             opened.close()
         self._opened.clear()
+        if self._head is not None:
+            self._note(is_clean=is_clean and not self._file.fault())
+            self._say("store.closed")
+            self._head = None
+        if self._head_file is not None:
+            self._head_file.close()
         self._lock.release()
+
+    def _committed(self, head: Head) -> None:
+        self._head = head
+        if self._head_file is not None:
+            self._head_file.note(head)
+
+    def _note(self, *, is_clean: bool) -> None:
+        if self._head is None or not isinstance(self.path, Path):
+            return
+        try:
+            self._head_file = self._head_file or HeadFile(self.path)
+            self._head_file.force(self._head, is_clean=is_clean)
+        except OSError as error:
+            log.warning("head.not_noted", store=str(self.path), reason=error.strerror)
+
+    def _say(self, event: str) -> None:
+        """Log where the journal ends: what is cut off later is missed then."""
+        if (head := self._head) is not None:
+            log.info(event, store=str(self.path), epoch=self.epoch, seq=head.seq, hash=head.hash)
 
 
 def _make_folder(path: Path) -> None:

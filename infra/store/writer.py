@@ -77,11 +77,12 @@ class Writer:
 
     Attributes:
         seq: Number of the last journal row this writer has committed or seen.
+        hash: That row's hash.
         has_fills: Whether its last commit held a Filled.
     """
 
     def __init__(self, *, engine: Engine, path: Place, epoch: int, clock: Clock) -> None:
-        self.seq = 0
+        self.seq, self.hash = 0, GENESIS
         self.has_fills = False
         self._engine = engine
         self._path = path
@@ -211,7 +212,7 @@ class Writer:
             return AppendFailed(append, ConflictError(msg))
 
     def _remember(self, work: _Work) -> None:
-        self.seq = work.seq
+        self.seq, self.hash = work.seq, work.hash
         self.has_fills = work.has_fills
         self._rejected = work.rejected
         for stream, version in work.versions.items():

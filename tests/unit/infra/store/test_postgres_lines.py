@@ -145,8 +145,10 @@ def test_a_line_that_breaks_during_commit_acknowledges_nothing(postgres, is_comm
 WRITES_UNTIL_KILLED = """
 import sys
 from domain.journal import Committed
+from infra.log import configure_log
 from tests.unit.infra.store.stores import a_filled_order, a_store
 
+configure_log(level="warning")
 store = a_store(None, url=sys.argv[1])
 journal = store.journal()
 def acknowledged(reply):
