@@ -15,6 +15,7 @@ from pathlib import Path
 from domain.errors import InvalidInputError, OncefillError
 from domain.money import parse_decimal
 from domain.terms import OrderStatus
+from infra.cli.audit_options import add_audit
 from infra.cli.interrupts import exit_code, terminable
 
 Command = Callable[[argparse.Namespace], int]
@@ -165,16 +166,12 @@ def _add_readers(add: _Add) -> None:
     positions = add("positions", "list positions")
     pnl = add("pnl", "show profit and loss by day")
     pnl.add_argument("--day", type=_day, metavar="YYYY-MM-DD", help="this day only")
-    audit = add("audit", "check the journal (audit verify) or list it (audit show)").add_subparsers(
-        dest="action", required=True
-    )
-    verify = _add(audit.add_parser, "verify", "check the journal from its first event")
-    events = _add(audit.add_parser, "show", "list events")
-    events.add_argument("--after", type=_count, default=0, metavar="SEQ", help="later than this")
-    events.add_argument("--limit", type=_positive, default=50, metavar="N", help="default 50")
-    events.add_argument("--stream", type=_text, help="of this stream only")
+    audit = add("audit", "check the journal, list, export it, or rebuild from it")
+    actions = audit.add_subparsers(dest="action", required=True)
+    add_action = partial(_add, actions.add_parser)
+    audits = add_audit(add_action, count=_count, positive=_positive, text=_text)
     doctor = add("doctor", "check that this machine and the store are fit to trade")
-    for reader in (orders, show, positions, pnl, verify, events, doctor):
+    for reader in (orders, show, positions, pnl, *audits, doctor):
         _add_json(reader)
         _add_store(reader, "read this file or URL (default: the latest in .oncefill)")
 

@@ -17,6 +17,7 @@ from infra.store.noted import Noted, read_noted
 from infra.store.places import damage, guards_missing
 from infra.store.reading import Reader
 from infra.store.replay import Replay
+from infra.store.schema import meta_sum
 from infra.store.scratch import Scratch
 from infra.store.views import Head
 
@@ -93,4 +94,6 @@ def _replayed(reader: Reader, _chain: Chain, findings: Findings) -> Iterator[Che
     epoch = meta.get("epoch", "")
     if not epoch.isdecimal() or int(epoch) < replay.epoch:
         findings.note("meta", f"epoch {epoch!r}, and an engine was started with {replay.epoch}")
+    if meta.get("sum") != meta_sum(meta):
+        findings.note("meta", "what the store says about itself was changed")
     yield findings.check("meta", f"account {meta['account_id']}, epoch {epoch}")

@@ -1,14 +1,17 @@
 """What a store must be before it is used, and how an empty file becomes one."""
 
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Final
 
-from sqlalchemy import Connection, insert, inspect, select, update
+import msgspec
+from sqlalchemy import Connection, delete, insert, inspect, select, update
 
 from domain.errors import FencedError, StoreError
 from infra.store.places import Place, triggers_of
 from infra.store.tables import META, SCHEMA_VERSION, StoreRow
 
+_ENCODE: Final = msgspec.json.Encoder().encode
 _IS_EPOCH: Final = META.c.key == "epoch"
 
 
@@ -19,6 +22,20 @@ def create_schema(connection: Connection, meta: Mapping[str, str]) -> None:
         connection.exec_driver_sql(trigger)
     values = {"schema_version": str(SCHEMA_VERSION), "epoch": "0", **meta}
     connection.execute(insert(META), [{"key": key, "value": val} for key, val in values.items()])
+    seal(connection)
+
+
+def meta_sum(meta: Mapping[str, str]) -> str:
+    """Return the checksum of what the store says about itself; its holder comes and goes."""
+    covered = sorted((key, value) for key, value in meta.items() if key not in ("sum", "holder"))
+    return sha256(_ENCODE(covered)).hexdigest()
+
+
+def seal(connection: Connection) -> None:
+    """Write the checksum of meta anew; to be called after every change of it."""
+    meta = {row.key: row.value for row in connection.execute(select(META))}
+    connection.execute(delete(META).where(META.c.key == "sum"))
+    connection.execute(insert(META), [{"key": "sum", "value": meta_sum(meta)}])
 
 
 def is_empty(connection: Connection) -> bool:
@@ -37,12 +54,15 @@ def read_meta(connection: Connection, path: Place) -> dict[str, str]:
         raise StoreError(msg)
     meta = {row.key: row.value for row in connection.execute(select(META))}
     version = meta.get("schema_version", "")
-    if not version.isdigit():
+    if not version.isdecimal():
         msg = f"{path} is not an Oncefill store: it has no schema version."
         raise StoreError(msg)
     if int(version) != SCHEMA_VERSION:
         hint = "upgrade Oncefill" if int(version) > SCHEMA_VERSION else "use the version it is of"
         msg = f"{path} has schema {version}, this version knows {SCHEMA_VERSION}: {hint}."
+        raise StoreError(msg)
+    if "account_id" not in meta or not meta.get("epoch", "").isdecimal():
+        msg = f"{path} is damaged: it does not say its account and epoch; restore a copy."
         raise StoreError(msg)
     return meta
 
@@ -67,4 +87,5 @@ def bump_epoch(connection: Connection, known: int) -> int:
         )
         raise FencedError(msg)
     connection.execute(update(META).where(_IS_EPOCH).values(value=str(found + 1)))
+    seal(connection)
     return found + 1

@@ -64,6 +64,10 @@ class Insert:
             plain = _plain(rows, self._converters) if self._converters else rows
             driver.write(self._sql, plain)
 
+    def write_plain(self, driver: Driver, rows: Iterable[_Row]) -> None:
+        """Insert rows that are as the driver has them already, however many."""
+        driver.write(self._sql, rows)
+
 
 class Change:
     """UPDATE of rows that are known, by primary key: cheaper than an INSERT that meets them.
