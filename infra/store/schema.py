@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from hashlib import sha256
+from importlib import import_module
 from typing import Final
 
 import msgspec
@@ -9,7 +10,7 @@ from sqlalchemy import Connection, delete, insert, inspect, select, update
 
 from domain.errors import FencedError, StoreError
 from infra.store.places import Place, triggers_of
-from infra.store.tables import META, SCHEMA_VERSION, StoreRow
+from infra.store.tables import META, REVISION, SCHEMA_VERSION, StoreRow
 
 _ENCODE: Final = msgspec.json.Encoder().encode
 _IS_EPOCH: Final = META.c.key == "epoch"
@@ -20,6 +21,7 @@ def create_schema(connection: Connection, meta: Mapping[str, str]) -> None:
     StoreRow.metadata.create_all(connection)
     for trigger in triggers_of(connection.dialect.name):
         connection.exec_driver_sql(trigger)
+    connection.execute(insert(REVISION).values(version_num=f"{SCHEMA_VERSION:04}"))
     values = {"schema_version": str(SCHEMA_VERSION), "epoch": "0", **meta}
     connection.execute(insert(META), [{"key": key, "value": val} for key, val in values.items()])
     seal(connection)
@@ -43,28 +45,68 @@ def is_empty(connection: Connection) -> bool:
     return not inspect(connection).get_table_names()
 
 
-def read_meta(connection: Connection, path: Place) -> dict[str, str]:
+def upgrade_schema(connection: Connection, place: Place) -> int:
+    """Bring the tables of an older store up to date; return the version that it had.
+
+    To be called by who holds the account's lock, within one transaction.
+
+    Raises:
+        StoreError: It is no store of ours, or of a newer version.
+    """
+    version = _version_of(_read(connection, place), place)
+    if version < SCHEMA_VERSION:
+        # Alembic takes a while to load, and most stores are up to date.
+        migrations = import_module("infra.store.migrations")
+        migrations.migrate(connection, known=version, to=SCHEMA_VERSION)
+        is_version = META.c.key == "schema_version"
+        connection.execute(update(META).where(is_version).values(value=str(SCHEMA_VERSION)))
+        seal(connection)
+    return version
+
+
+def account_of(connection: Connection, place: Place) -> str:
+    """Return whose store it is, of whatever version."""
+    return _read(connection, place).get("account_id", "unknown")
+
+
+def read_meta(connection: Connection, place: Place) -> dict[str, str]:
     """Return what the store says about itself, once it is one that this version can use.
 
     Raises:
         StoreError: It is no store of ours, or of another version.
     """
-    if "meta" not in inspect(connection).get_table_names():
-        msg = f"{path} is not an Oncefill store; name the store's file, or a new one."
-        raise StoreError(msg)
-    meta = {row.key: row.value for row in connection.execute(select(META))}
-    version = meta.get("schema_version", "")
-    if not version.isdecimal():
-        msg = f"{path} is not an Oncefill store: it has no schema version."
-        raise StoreError(msg)
-    if int(version) != SCHEMA_VERSION:
-        hint = "upgrade Oncefill" if int(version) > SCHEMA_VERSION else "use the version it is of"
-        msg = f"{path} has schema {version}, this version knows {SCHEMA_VERSION}: {hint}."
+    meta = _read(connection, place)
+    version = _version_of(meta, place)
+    if version < SCHEMA_VERSION:
+        msg = (
+            f"{place} has schema {version}, this version reads {SCHEMA_VERSION}: run `db upgrade` "
+            "on it, or start its engine, which does so."
+        )
         raise StoreError(msg)
     if "account_id" not in meta or not meta.get("epoch", "").isdecimal():
-        msg = f"{path} is damaged: it does not say its account and epoch; restore a copy."
+        msg = f"{place} is damaged: it does not say its account and epoch; restore a copy."
         raise StoreError(msg)
     return meta
+
+
+def _read(connection: Connection, place: Place) -> dict[str, str]:
+    if "meta" not in inspect(connection).get_table_names():
+        msg = f"{place} is not an Oncefill store; name the store's file, or a new one."
+        raise StoreError(msg)
+    return {row.key: row.value for row in connection.execute(select(META))}
+
+
+def _version_of(meta: Mapping[str, str], place: Place) -> int:
+    version = meta.get("schema_version", "")
+    if not version.isdecimal():
+        msg = f"{place} is not an Oncefill store: it has no schema version."
+        raise StoreError(msg)
+    if int(version) > SCHEMA_VERSION:
+        msg = (
+            f"{place} has schema {version}, this version knows {SCHEMA_VERSION}: upgrade Oncefill."
+        )
+        raise StoreError(msg)
+    return int(version)
 
 
 def read_epoch(connection: Connection) -> int:

@@ -15,8 +15,25 @@ from infra.store.guard import StoreGuard
 from infra.store.journal import SqlJournal
 from infra.store.noted import HeadFile, read_noted
 from infra.store.opening import require_sound
-from infra.store.places import Place, explained, place_of, take_lock, watch_of, writers_of
-from infra.store.schema import bump_epoch, create_schema, is_empty, read_epoch, read_meta
+from infra.store.places import (
+    Place,
+    explained,
+    place_of,
+    readers_of,
+    take_lock,
+    watch_of,
+    writers_of,
+)
+from infra.store.schema import (
+    account_of,
+    bump_epoch,
+    create_schema,
+    is_empty,
+    read_epoch,
+    read_meta,
+    upgrade_schema,
+)
+from infra.store.tables import SCHEMA_VERSION
 from infra.store.views import Head
 
 log = structlog.get_logger(__name__)
@@ -56,6 +73,27 @@ def open_store(
     return store
 
 
+def upgrade_store(place: Place, *, clock: Clock) -> int:
+    """Bring the tables of a store up to date while no engine runs on it; return what they were.
+
+    Raises:
+        AccountLockedError: An engine is running on it.
+        StoreError: There is none, it is newer than this version, or it cannot be used.
+    """
+    if isinstance(place, Path) and not place.is_file():
+        msg = f"There is no store at {place}; check the path."
+        raise StoreError(msg)
+    with explained(place), readers_of(place).connect() as connection:
+        account_id = AccountId(account_of(connection, place))
+    lock = take_lock(place, account_id=account_id, clock=clock, create=False)
+    try:
+        engine = writers_of(place)
+        with explained(place), engine.connect() as connection, connection.begin():
+            return upgrade_schema(connection, place)
+    finally:
+        lock.release()
+
+
 class Store:
     """An open store: gives out journals and guards, each fenced by the epoch it was made in.
 
@@ -81,6 +119,8 @@ class Store:
             if is_empty(connection):
                 created_at = utc_text(self._clock.now())
                 create_schema(connection, {"account_id": account_id, "created_at": created_at})
+            if (version := upgrade_schema(connection, self.path)) != SCHEMA_VERSION:
+                log.info("store.upgraded", store=str(self.path), was=version, now=SCHEMA_VERSION)
             owner = read_meta(connection, self.path).get("account_id")
             if owner != account_id:
                 msg = (

@@ -11,7 +11,7 @@ from sqlmodel import Field, SQLModel
 
 from infra.store.codec import utc_text, utc_time
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2  # The number of the last file in migrations/versions.
 
 
 class Exact(TypeDecorator[Decimal]):
@@ -187,6 +187,14 @@ class CheckpointRow(StoreRow, table=True):
     version: int
 
 
+class RevisionRow(StoreRow, table=True):
+    """The revision that the tables are of, for alembic: the schema version in four digits."""
+
+    __tablename__ = "alembic_version"
+
+    version_num: str = Field(primary_key=True, max_length=32)
+
+
 JOURNAL: Final[Table] = StoreRow.metadata.tables["journal"]
 META: Final[Table] = StoreRow.metadata.tables["meta"]
 ORDERS: Final[Table] = StoreRow.metadata.tables["orders"]
@@ -194,3 +202,4 @@ FILLS: Final[Table] = StoreRow.metadata.tables["fills"]
 POSITIONS: Final[Table] = StoreRow.metadata.tables["positions"]
 DAILY_PNL: Final[Table] = StoreRow.metadata.tables["daily_pnl"]
 CHECKPOINTS: Final[Table] = StoreRow.metadata.tables["checkpoints"]
+REVISION: Final[Table] = StoreRow.metadata.tables["alembic_version"]
