@@ -17,7 +17,7 @@ from infra.store.noted import Noted, read_noted
 from infra.store.places import damage, guards_missing
 from infra.store.reading import Reader
 from infra.store.replay import Replay
-from infra.store.schema import meta_sum
+from infra.store.schema import meta_sum, tables_sum
 from infra.store.scratch import Scratch
 from infra.store.views import Head
 
@@ -75,8 +75,11 @@ def _files(reader: Reader, _chain: Chain, findings: Findings) -> Iterator[Check]
             findings.note("pages", problem)
         for name in guards_missing(reader.path, connection):
             findings.note("triggers", f"{name} is missing or was changed")
+        if reader.meta().get("tables") != tables_sum(connection):
+            findings.note("tables", "their descriptions are not those that they were made with")
     yield findings.check("pages", "the database finds its pages sound")
     yield findings.check("triggers", "the journal refuses changes")
+    yield findings.check("tables", "as they were made")
 
 
 def _chain(reader: Reader, chain: Chain, _findings: Findings) -> Sequence[Check]:

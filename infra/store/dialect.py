@@ -28,6 +28,7 @@ BUSY_TRIES: Final = 6  # Half a minute in all; then the engine stops.
 ROWS_A_CALL: Final = 32
 _ROW: Final = re.compile(r"(?<=VALUES )\([?, ]+\)")
 
+_DAMAGED: Final = ("not a database", "malformed", "decode to UTF-8", "no such")
 _HEADER_SIZE: Final = 100  # No database is smaller.
 
 DIALECT: Final[Dialect] = sqlite_dialect()
@@ -259,8 +260,12 @@ def explained(path: Path) -> Iterator[None]:
     """Turn a database error into one that says what to do with the file."""
     try:
         yield
+    except UnicodeDecodeError as error:
+        # A damaged schema, in whose words SQLite complains of it.
+        msg = f"{path} is damaged; keep it, and restore a copy."
+        raise StoreError(msg) from error
     except DBAPIError as error:
-        if "not a database" in str(error.orig) or "malformed" in str(error.orig):
+        if any(word in str(error.orig) for word in _DAMAGED):
             what = "is not a store or is damaged; keep it, and name another file or restore a copy"
         elif "readonly" in str(error.orig) or "unable to open" in str(error.orig):
             what = "cannot be opened; check the permissions of the file and of its folder"

@@ -126,6 +126,12 @@ def guards_missing(place: Place, connection: Connection) -> list[str]:
     return missing
 
 
+def descriptions(connection: Connection) -> list[str]:
+    """Return how the database describes the store's tables; a server's are left to it."""
+    is_file = connection.dialect.name == dialect.DIALECT.name
+    return sqlite_file.descriptions(connection) if is_file else []
+
+
 def damage(place: Place, connection: Connection) -> list[str]:
     """Return what the database finds wrong with its own file; a server is not asked."""
     return sqlite_file.damage(connection) if isinstance(place, Path) else []

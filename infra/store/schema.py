@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import Connection, delete, insert, inspect, select, update
 
 from domain.errors import FencedError, StoreError
-from infra.store.places import Place, triggers_of
+from infra.store.places import Place, descriptions, triggers_of
 from infra.store.tables import META, REVISION, SCHEMA_VERSION, StoreRow
 
 _ENCODE: Final = msgspec.json.Encoder().encode
@@ -24,13 +24,35 @@ def create_schema(connection: Connection, meta: Mapping[str, str]) -> None:
     connection.execute(insert(REVISION).values(version_num=f"{SCHEMA_VERSION:04}"))
     values = {"schema_version": str(SCHEMA_VERSION), "epoch": "0", **meta}
     connection.execute(insert(META), [{"key": key, "value": val} for key, val in values.items()])
-    seal(connection)
+    seal_tables(connection)
 
 
 def meta_sum(meta: Mapping[str, str]) -> str:
     """Return the checksum of what the store says about itself; its holder comes and goes."""
     covered = sorted((key, value) for key, value in meta.items() if key not in ("sum", "holder"))
     return sha256(_ENCODE(covered)).hexdigest()
+
+
+def tables_sum(connection: Connection) -> str:
+    """Return the checksum of the tables' own descriptions."""
+    return sha256(_ENCODE(descriptions(connection))).hexdigest()
+
+
+def seal_tables(connection: Connection) -> None:
+    """Write both checksums anew; to be called when tables were made or changed."""
+    connection.execute(delete(META).where(META.c.key == "tables"))
+    connection.execute(insert(META), [{"key": "tables", "value": tables_sum(connection)}])
+    seal(connection)
+
+
+def require_sealed(meta: Mapping[str, str], place: Place) -> None:
+    """Raise StoreError when what the store says about itself is not what was written."""
+    if meta.get("sum") != meta_sum(meta):
+        msg = (
+            f"{place} is damaged: what it says about itself was changed. Keep it as it is, run "
+            "audit verify on a copy, and restore a copy."
+        )
+        raise StoreError(msg)
 
 
 def seal(connection: Connection) -> None:
@@ -60,7 +82,7 @@ def upgrade_schema(connection: Connection, place: Place) -> int:
         migrations.migrate(connection, known=version, to=SCHEMA_VERSION)
         is_version = META.c.key == "schema_version"
         connection.execute(update(META).where(is_version).values(value=str(SCHEMA_VERSION)))
-        seal(connection)
+        seal_tables(connection)
     return version
 
 

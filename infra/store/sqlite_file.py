@@ -21,3 +21,12 @@ def guards_missing(connection: Connection) -> list[str]:
     found = connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE type = 'trigger'")
     there = set(found.scalars())
     return [trigger.split()[2] for trigger in TRIGGERS if trigger not in there]
+
+
+def descriptions(connection: Connection) -> list[str]:
+    """Return the texts that the file's tables, indexes and triggers were made with."""
+    found = connection.exec_driver_sql(
+        "SELECT type || ' ' || name || ' ' || tbl_name || ' ' || coalesce(sql, '') "
+        "FROM sqlite_master ORDER BY type, name"
+    )
+    return list(found.scalars())

@@ -31,6 +31,7 @@ from infra.store.schema import (
     is_empty,
     read_epoch,
     read_meta,
+    require_sealed,
     upgrade_schema,
 )
 from infra.store.tables import SCHEMA_VERSION
@@ -121,7 +122,9 @@ class Store:
                 create_schema(connection, {"account_id": account_id, "created_at": created_at})
             if (version := upgrade_schema(connection, self.path)) != SCHEMA_VERSION:
                 log.info("store.upgraded", store=str(self.path), was=version, now=SCHEMA_VERSION)
-            owner = read_meta(connection, self.path).get("account_id")
+            meta = read_meta(connection, self.path)
+            require_sealed(meta, self.path)
+            owner = meta["account_id"]
             if owner != account_id:
                 msg = (
                     f"{self.path} belongs to account {owner}, not to {account_id}; one store "

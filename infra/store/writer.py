@@ -108,7 +108,7 @@ class Writer:
                 # Some row is impossible. Find it with a savepoint for each append; doing that
                 # always would be 20 times slower.
                 return self._transact(requests, is_careful=True)
-        except (*DriverError, DBAPIError) as error:
+        except (*DriverError, DBAPIError, UnicodeDecodeError) as error:
             self._refuse_lost_file()
             cause = error.orig if isinstance(error, DBAPIError) else error
             msg = (

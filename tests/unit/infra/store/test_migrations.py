@@ -49,7 +49,7 @@ def old(named, tmp_path):
         _copy(recent.path, connection)
         # As it was: only the store itself said which version it is.
         connection.exec_driver_sql(f"DROP TABLE {VERSION_TABLE}")
-        connection.exec_driver_sql("DELETE FROM meta WHERE key = 'sum'")
+        connection.exec_driver_sql("DELETE FROM meta WHERE key IN ('sum', 'tables')")
         connection.exec_driver_sql("UPDATE meta SET value = '1' WHERE key = 'schema_version'")
     return named
 
