@@ -70,7 +70,7 @@ def unfit(version: Sequence[int], system: str) -> str | None:
 def start_engine(
     settings: Settings | None = None,
     *,
-    store: Path | None = None,
+    store: Path | str | None = None,
     gateway: GatewayMaker | None = None,
     **overrides: Any,
 ) -> Engine:
@@ -78,7 +78,8 @@ def start_engine(
 
     Args:
         settings: None takes the defaults: the paper broker, account ``paper``.
-        store: The store's file; None is ``.oncefill/main/oncefill.db`` in the working folder.
+        store: The store's file, or a postgresql:// URL; None is ``.oncefill/main/oncefill.db`` in
+            the working folder, where the log and the paper broker's book of a URL lie as well.
         gateway: Makes the broker on a clock and a scheduler; None is the paper broker on a
             seeded market, with its book beside the store.
         **overrides: Single fields of ``settings`` to replace.
@@ -101,9 +102,9 @@ def start_engine(
     from infra.store.store import open_store
 
     chosen = replace(settings or Settings(), **overrides)
-    path = store or Path(".oncefill", "main", "oncefill.db")
+    path = store if isinstance(store, Path) else Path(".oncefill", "main", "oncefill.db")
     clock = SystemClock()
-    opened = open_store(path, account_id=chosen.account_id, clock=clock)
+    opened = open_store(store or path, account_id=chosen.account_id, clock=clock)
     if not structlog.is_configured():
         # The runner's own logging stands; without any, nothing that happens goes unwritten.
         configure_log(

@@ -5,12 +5,15 @@ import ipaddress
 import os
 import secrets
 import socket
+import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from infra.log import close_log, configure_log, register_secret
+from tests.servers import NO_SERVER, running_server
 
 CANARY = secrets.token_hex(32)
 CANARY_FORMS = (
@@ -18,6 +21,8 @@ CANARY_FORMS = (
     CANARY.encode().hex(),
     base64.b64encode(CANARY.encode()).decode().rstrip("="),
 )
+
+_MISSING = pytest.StashKey[str]()
 
 settings.register_profile("house", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
@@ -86,6 +91,24 @@ def _canary_file(tmp_path_factory):
         patch.setenv("ONCEFILL_TEST_CANARY", CANARY)
         register_secret(CANARY)
         yield tmp_path_factory.mktemp("log") / "tests.jsonl"
+
+
+@pytest.fixture(scope="session")
+def postgres(request, tmp_path_factory):
+    """A PostgreSQL server of this session's own; without one the summary says so, loudly."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(running_server(tmp_path_factory.mktemp("postgres")))
+        except (ImportError, OSError, RuntimeError, subprocess.SubprocessError) as error:
+            reason = request.config.stash[_MISSING] = f"{type(error).__name__}: {error}"
+            pytest.skip(f"{NO_SERVER}: {reason}")
+        yield server
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if reason := config.stash.get(_MISSING, ""):
+        terminalreporter.section(f"{NO_SERVER}: NOTHING OF IT WAS TESTED", sep="!", red=True)
+        terminalreporter.line(f"Install the packages of the group dev, or see why: {reason}")
 
 
 @pytest.fixture(autouse=True)

@@ -34,7 +34,8 @@ from infra.cli.source import NoStoreError, find_store, lock_holder
 from infra.clock import SystemClock
 from infra.store.chain import row_hash
 from infra.store.guard import HALT_FILE
-from infra.store.reading import Reader, open_reader
+from infra.store.places import Place
+from infra.store.reading import Reader, open_reader_at
 from infra.store.tables import JOURNAL, SCHEMA_VERSION
 
 OK, WARN, FAIL = "ok", "warn", "FAIL"
@@ -103,7 +104,7 @@ def machine() -> Iterator[Finding]:
     yield clock(SystemClock())
 
 
-def _store(named: Path | None) -> Iterator[Finding]:
+def _store(named: Path | str | None) -> Iterator[Finding]:
     """Check the store and where it lies; without one, where it would lie."""
     try:
         path = find_store(named)
@@ -115,11 +116,13 @@ def _store(named: Path | None) -> Iterator[Finding]:
         yield Finding(check="store", result=FAIL, detail="not found", todo=str(error))
         return
     try:
-        with open_reader(path) as reader, reader.snapshot():
+        with open_reader_at(path) as reader, reader.snapshot():
             yield from _inside(reader)
     except StoreError as error:
         yield Finding(check="store", result=FAIL, detail=f"{path} not usable", todo=str(error))
-    if path.parent.is_dir():
+    if not isinstance(path, Path):
+        yield lock(path)
+    elif path.parent.is_dir():
         yield from around(path)
         yield from _disk(path.parent)
 
@@ -128,7 +131,8 @@ def _inside(reader: Reader) -> Iterator[Finding]:
     meta = reader.meta()
     what = f"{reader.path}, account {meta.get('account_id')}, schema {SCHEMA_VERSION}"
     yield Finding(check="store", detail=f"{what}, epoch {meta.get('epoch')}")
-    yield pages(reader)
+    if isinstance(reader.path, Path):
+        yield pages(reader, reader.path)
     yield journal_head(reader)
     records = reader.records(after=max(0, reader.head().seq - 1))
     if records and (ahead := records[-1].recorded_at - datetime.now(UTC)).total_seconds() > 1:
@@ -140,9 +144,9 @@ def _inside(reader: Reader) -> Iterator[Finding]:
         )
 
 
-def pages(reader: Reader) -> Finding:
+def pages(reader: Reader, path: Path) -> Finding:
     """Read the whole file as the database's own check does; nothing is written."""
-    size = reader.path.stat().st_size
+    size = path.stat().st_size
     if size > _LARGE:
         print(f"Reading all of the store, {size / 1024**3:,.1f} GB.", file=sys.stderr, flush=True)
     with reader.snapshot() as connection:
@@ -226,7 +230,7 @@ def _mode(path: Path) -> int:
         return 0
 
 
-def lock(path: Path) -> Finding:
+def lock(path: Place) -> Finding:
     """Say which engine has the store, if any."""
     holder = lock_holder(path)
     if holder is None:

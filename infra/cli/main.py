@@ -15,6 +15,7 @@ from pathlib import Path
 from domain.errors import InvalidInputError, OncefillError
 from domain.money import parse_decimal
 from domain.terms import OrderStatus
+from infra.cli.audit_options import add_audit
 from infra.cli.interrupts import exit_code, terminable
 
 Command = Callable[[argparse.Namespace], int]
@@ -148,7 +149,8 @@ def _add_trading(add: _Add) -> None:
     replay.add_argument("--seed", type=_count, default=7, help="same seed, same result")
     _add_json(replay)
     for trading in (demo, replay):
-        _add_store(trading, "keep it here (default: a fresh folder in .oncefill)")
+        about = "keep it here (default: a fresh folder in .oncefill)"
+        trading.add_argument("--store", type=Path, metavar="PATH", help=about)
 
 
 def _add_readers(add: _Add) -> None:
@@ -164,18 +166,20 @@ def _add_readers(add: _Add) -> None:
     positions = add("positions", "list positions")
     pnl = add("pnl", "show profit and loss by day")
     pnl.add_argument("--day", type=_day, metavar="YYYY-MM-DD", help="this day only")
-    audit = add("audit", "check the journal (audit verify) or list it (audit show)").add_subparsers(
-        dest="action", required=True
+    audit = add("audit", "check the journal, list, export it, or rebuild from it")
+    actions = audit.add_subparsers(dest="action", required=True)
+    add_action = partial(_add, actions.add_parser)
+    audits = add_audit(add_action, count=_count, positive=_positive, text=_text)
+    db = add("db", "bring an older store up to date: db upgrade")
+    upgrade = _add(
+        db.add_subparsers(dest="action", required=True).add_parser,
+        "upgrade",
+        "upgrade the tables; no engine may run on the store",
     )
-    verify = _add(audit.add_parser, "verify", "check the journal from its first event")
-    events = _add(audit.add_parser, "show", "list events")
-    events.add_argument("--after", type=_count, default=0, metavar="SEQ", help="later than this")
-    events.add_argument("--limit", type=_positive, default=50, metavar="N", help="default 50")
-    events.add_argument("--stream", type=_text, help="of this stream only")
     doctor = add("doctor", "check that this machine and the store are fit to trade")
-    for reader in (orders, show, positions, pnl, verify, events, doctor):
+    for reader in (orders, show, positions, pnl, *audits, upgrade, doctor):
         _add_json(reader)
-        _add_store(reader, "read this one (default: the latest in .oncefill)")
+        _add_store(reader, "read this file or URL (default: the latest in .oncefill)")
 
 
 def _add_tools(add: _Add) -> None:
@@ -199,7 +203,12 @@ def _add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_store(parser: argparse.ArgumentParser, about: str) -> None:
-    parser.add_argument("--store", type=Path, metavar="PATH", help=about)
+    parser.add_argument("--store", type=_place, metavar="PATH", help=about)
+
+
+def _place(text: str) -> Path | str:
+    """A URL stays text: a path would lose one of its slashes."""
+    return text if "://" in text else Path(text)
 
 
 def _count(text: str) -> int:

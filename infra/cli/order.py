@@ -4,7 +4,6 @@ from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 
 from domain.errors import InvalidInputError, OncefillError, StoreError
@@ -27,6 +26,7 @@ from infra.cli.render import (
 )
 from infra.cli.source import hashes, lock_holder, open_source, program
 from infra.cli.words import attempt_text, describe, queued, terms
+from infra.store.places import Place
 from infra.store.queries import ORDER_STREAM
 from infra.store.reading import Reader
 from infra.store.views import OrderView
@@ -144,7 +144,7 @@ def _why_cancelling(cancel: PendingCancel) -> str:
     return "A cancel is about to be sent."
 
 
-def _unless_running(store: Path) -> str:
+def _unless_running(store: Place) -> str:
     holder = lock_holder(store)
     if holder is None or holder.is_running is False:
         return " No engine is running on this store: it goes on when one starts."
@@ -241,7 +241,7 @@ def _sent(order: Order) -> str:
     return f"{exchange_time(order.submitted_at, ms=True)}, after {queued(order)} in the queue"
 
 
-def _facts(view: OrderView, moments: Sequence[Moment], store: Path) -> Mapping[str, Any]:
+def _facts(view: OrderView, moments: Sequence[Moment], store: Place) -> Mapping[str, Any]:
     order = moments[-1].after
     queued_for = None if order.submitted_at is None else order.submitted_at - order.created_at
     return {

@@ -12,7 +12,8 @@ from domain.position import DailyPnl, Position, RecordedFill
 from domain.terms import ZERO, OrderStatus, Side, Symbol
 from infra.brokers.paper import Ledger
 from infra.cli.replay_market import Job
-from infra.store.audit import AuditReport, Check, verify
+from infra.store.audit import AuditReport, verify
+from infra.store.findings import Check
 from infra.store.reading import Reader
 from infra.store.views import OrderView
 

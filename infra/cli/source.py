@@ -13,7 +13,8 @@ from sqlalchemy import func, select
 
 from domain.errors import StoreError
 from infra.store.folders import MAIN_RUN, STORE_FILE, latest_store
-from infra.store.reading import Reader, open_reader
+from infra.store.places import Place, holder_of, place_of
+from infra.store.reading import Reader, open_reader_at
 from infra.store.tables import CHECKPOINTS, FILLS, JOURNAL
 
 BASE: Final = Path(".oncefill")
@@ -44,8 +45,8 @@ def program() -> str:
     return "oncefill" if Path(sys.argv[0]).name == "oncefill" else "python3 run.py"
 
 
-def find_store(named: Path | None) -> Path:
-    """Return the store's file: the named one, one in the named folder, or the latest run's.
+def find_store(named: Path | str | None) -> Place:
+    """Return the store: the named file or URL, one in the named folder, or the latest run's.
 
     Where nothing points at a run it is the store that an engine keeps by default.
 
@@ -53,6 +54,8 @@ def find_store(named: Path | None) -> Path:
         NoStoreError: Nothing has run in ``.oncefill`` yet.
         StoreError: The latest run has no store, or the folder cannot be looked into.
     """
+    if isinstance(named, str):
+        return place_of(named)
     try:
         return _find(named)
     except OSError as error:
@@ -79,7 +82,7 @@ def open_source(args: Namespace) -> Reader:
     Raises:
         StoreError: There is none, or it cannot be read; the text says what to do.
     """
-    return open_reader(find_store(args.store))
+    return open_reader_at(find_store(args.store))
 
 
 def hashes(reader: Reader, stream: str) -> dict[int, str]:
@@ -97,18 +100,25 @@ def fills_not_applied(reader: Reader) -> int:
         return int(connection.execute(chosen).scalar_one())
 
 
-def lock_holder(path: Path) -> Holder | None:
+def lock_holder(path: Place) -> Holder | None:
     """Return who holds, or held last, the lock of the store at ``path``; None when nobody did.
 
     Never touches the lock itself: even a moment of holding it could turn an engine away.
     """
-    lock_path = path.with_name(path.name + ".lock")
+    is_held = None
     try:
-        written = json.loads(lock_path.read_text(encoding="utf-8"))
+        if isinstance(path, Path):
+            lock_path = path.with_name(path.name + ".lock")
+            text = lock_path.read_text(encoding="utf-8")
+        else:
+            text, is_held = holder_of(path)
+        written = json.loads(text)
         pid, host = int(written["pid"]), str(written["host"])
         started_at = str(written["started_at"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
+    if is_held is not None:
+        return Holder(pid=pid, host=host, started_at=started_at, is_running=is_held)
     running = _has_open(pid, lock_path) if host == socket.gethostname() else None
     return Holder(pid=pid, host=host, started_at=started_at, is_running=running)
 

@@ -1,4 +1,4 @@
-"""What differs between databases, in one place. SQLite only, so far."""
+"""What differs between databases: SQLite's part. PostgreSQL's is postgres.py."""
 
 import os
 import re
@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from domain.errors import StoreError
+from infra.store.drivers import RemoteError, RemoteRowError
 
 # Path.stat takes twice as long, and every commit asks.
 _stat: Final = os.stat
@@ -27,13 +28,14 @@ BUSY_TRIES: Final = 6  # Half a minute in all; then the engine stops.
 ROWS_A_CALL: Final = 32
 _ROW: Final = re.compile(r"(?<=VALUES )\([?, ]+\)")
 
+_DAMAGED: Final = ("not a database", "malformed", "decode to UTF-8", "no such")
 _HEADER_SIZE: Final = 100  # No database is smaller.
 
 DIALECT: Final[Dialect] = sqlite_dialect()
 
 # What a ``Driver`` raises: whatever went wrong; and that a row may not be beside the others.
-DriverError = sqlite3.Error
-ImpossibleRowError = sqlite3.IntegrityError
+DriverError: Final = (sqlite3.Error, RemoteError)
+ImpossibleRowError: Final = (sqlite3.IntegrityError, RemoteRowError)
 
 TRIGGERS: Final = (
     """CREATE TRIGGER journal_no_update BEFORE UPDATE ON journal
@@ -94,7 +96,7 @@ def _raw_of(connection: Connection) -> sqlite3.Connection:
     return raw
 
 
-class Driver:
+class SqliteDriver:
     """An engine's connection as its driver has it: for the writer, which commits all day.
 
     Core's layers around a statement take longer than SQLite does for it, and a commit of one
@@ -166,7 +168,7 @@ class Driver:
                 # Powers of two only, so that there are few statements to compile and keep.
                 size = 1 << len(chunk).bit_length() - 1
                 values = tuple(chain.from_iterable(chunk[:size]))
-                changed += self._cursor.execute(_of_rows(statement, size), values).rowcount
+                changed += self._cursor.execute(of_rows(statement, size), values).rowcount
                 chunk = chunk[size:]
         return changed
 
@@ -176,7 +178,7 @@ class Driver:
 
 
 @cache
-def _of_rows(statement: str, count: int) -> str:
+def of_rows(statement: str, count: int) -> str:
     """The INSERT of one row as one of ``count`` rows."""
     return _ROW.sub(lambda row: ", ".join([row[0]] * count), statement, count=1)
 
@@ -194,6 +196,7 @@ class StoreFile:
         self._wal_path = os.path.realpath(path) + "-wal"
         self._file = _identity(_stat(self._path))
         self._wal: tuple[int, int] | None = None
+        self._wal_size = 0
 
     def fault(self) -> str | None:
         """Return what has happened to the file, if anything has."""
@@ -213,12 +216,17 @@ class StoreFile:
         To be asked within a transaction: as long as its connection is open, SQLite keeps the log.
         """
         try:
-            found = _identity(_stat(self._wal_path))
+            found = _stat(self._wal_path)
         except OSError as error:
             return None if self._wal is None else _missing(self._wal_path, error)
         if self._wal is None:
-            self._wal = found
-        return None if found == self._wal else f"{self._wal_path} was replaced while the engine ran"
+            self._wal = _identity(found)
+        # SQLite begins it anew from its start and never makes it shorter while it is in use.
+        if found.st_size < self._wal_size:
+            return f"{self._wal_path} was cut short while the engine ran"
+        self._wal_size = found.st_size
+        is_same = _identity(found) == self._wal
+        return None if is_same else f"{self._wal_path} was replaced while the engine ran"
 
 
 def _identity(found: os.stat_result) -> tuple[int, int]:
@@ -252,8 +260,12 @@ def explained(path: Path) -> Iterator[None]:
     """Turn a database error into one that says what to do with the file."""
     try:
         yield
+    except UnicodeDecodeError as error:
+        # A damaged schema, in whose words SQLite complains of it.
+        msg = f"{path} is damaged; keep it, and restore a copy."
+        raise StoreError(msg) from error
     except DBAPIError as error:
-        if "not a database" in str(error.orig) or "malformed" in str(error.orig):
+        if any(word in str(error.orig) for word in _DAMAGED):
             what = "is not a store or is damaged; keep it, and name another file or restore a copy"
         elif "readonly" in str(error.orig) or "unable to open" in str(error.orig):
             what = "cannot be opened; check the permissions of the file and of its folder"

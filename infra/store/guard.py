@@ -8,7 +8,9 @@ from typing import Final
 from sqlalchemy import select
 
 from domain.errors import NotSentError
-from infra.store.dialect import DriverError, Probe, StoreFile
+from infra.store.dialect import DriverError
+from infra.store.drivers import Probe
+from infra.store.places import Place, probe_of, watch_of
 from infra.store.statements import compiled
 from infra.store.tables import META
 
@@ -20,11 +22,12 @@ _EPOCH: Final = compiled(select(META.c.value).where(META.c.key == "epoch"))
 class StoreGuard:
     """domain.ports.Guard on the store; for any thread."""
 
-    def __init__(self, *, path: Path, epoch: int) -> None:
+    def __init__(self, *, path: Place, epoch: int) -> None:
         self._path = path
         self._epoch = epoch
-        self._file = StoreFile(path)
-        self._halt = os.fspath(path.with_name(HALT_FILE))
+        self._file = watch_of(path)
+        # A store on a server has no folder.
+        self._halt = os.fspath(path.with_name(HALT_FILE)) if isinstance(path, Path) else None
         self._probe: Probe | None = None
         self._is_closed = False
         self._lock = Lock()
@@ -36,10 +39,10 @@ class StoreGuard:
             NotSentError: Halted, fenced, or that could not be found out.
         """
         try:
-            is_halted = _is_there(self._halt)
+            is_halted = self._halt is not None and _is_there(self._halt)
             fault = self._file.fault()
             epoch = None if fault else self._read_epoch()
-        except (OSError, DriverError, ValueError, TypeError) as error:
+        except (OSError, *DriverError, ValueError, TypeError) as error:
             msg = f"Not sent: the store {self._path} could not be read ({type(error).__name__})."
             raise NotSentError(msg) from error
         if is_halted:
@@ -65,7 +68,7 @@ class StoreGuard:
                 if self._is_closed:
                     msg = "the guard is closed"
                     raise ValueError(msg)
-                self._probe = Probe(self._path)
+                self._probe = probe_of(self._path)
             ((epoch,),) = self._probe.read(_EPOCH)
         return int(epoch)
 

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 from threading import Lock
 from typing import Final
 
@@ -12,7 +11,9 @@ from domain.errors import FencedError, StoreError
 from domain.journal import Append, AppendFailed, AppendReply, Committed, Loaded, LoadReply, Query
 from domain.ports import Clock
 from infra.store.codec import CODEC
+from infra.store.places import Place
 from infra.store.requests import AppendRequest, LoadRequest, Request
+from infra.store.views import Head
 from infra.store.writer import Writer
 
 REQUESTS_A_COMMIT: Final = 2000
@@ -25,7 +26,7 @@ class SqlJournal:
         epoch: What fences this journal; once the store holds another, ``drain`` raises.
     """
 
-    def __init__(self, *, engine: Engine, path: Path, epoch: int, clock: Clock) -> None:
+    def __init__(self, *, engine: Engine, path: Place, epoch: int, clock: Clock) -> None:
         self.epoch = epoch
         self._writer = Writer(engine=engine, path=path, epoch=epoch, clock=clock)
         self._queue: deque[Request] = deque()
@@ -34,11 +35,22 @@ class SqlJournal:
         self._is_due = Lock()
         self._watchers: tuple[Callable[[int, bool], None], ...] = ()
         self._failure: StoreError | None = None
+        self._has_failed = False
 
     @property
     def depth(self) -> int:
         """How many requests wait."""
         return len(self._queue)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether an error closed it, so that it is not known what the last commit left."""
+        return self._has_failed
+
+    @property
+    def head(self) -> Head:
+        """Where the journal ended after the last commit."""
+        return Head(self._writer.seq, self._writer.hash)
 
     def append(self, batch: Append, reply: AppendReply) -> None:
         """Encode and queue events; ``reply`` gets Committed or AppendFailed after the commit.
@@ -96,6 +108,7 @@ class SqlJournal:
 
     def close(self, cause: BaseException | None = None) -> None:
         """Take nothing more and let go of the file; what is queued is never acknowledged."""
+        self._has_failed |= cause is not None
         if self._failure is None:
             why = "was closed" if cause is None else f"has failed ({cause})"
             kind = FencedError if isinstance(cause, FencedError) else StoreError

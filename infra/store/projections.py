@@ -9,8 +9,8 @@ from typing import Any, Final
 from domain.events import Filled
 from domain.journal import Append
 from domain.order import Order
-from domain.position import Position, PositionBook, PositionChanged, RecordedFill
-from infra.store.dialect import Driver
+from domain.position import DailyPnl, Position, PositionBook, PositionChanged, RecordedFill
+from infra.store.drivers import Driver
 from infra.store.statements import Change, Insert
 from infra.store.tables import CHECKPOINTS, DAILY_PNL, FILLS, ORDERS, POSITIONS
 
@@ -92,7 +92,7 @@ class Projections:
             if isinstance(event, PositionChanged):
                 held, day = book.positions[event.symbol], book.daily[event.trade_date]
                 self._positions[held.symbol] = position_row(held, seq)
-                self._daily[day.day] = (day.day, day.realized_gross, day.fees, day.taxes, seq)
+                self._daily[day.day] = daily_row(day, seq)
         self._checkpoints[BOOK] = (BOOK, book.checkpoint, book.version)
 
 
@@ -172,3 +172,8 @@ def position_row(held: Position, seq: int) -> _Row:
         held.taxes,
         seq,
     )
+
+
+def daily_row(day: DailyPnl, seq: int) -> _Row:
+    """Return the day's row, its columns in the order of the table."""
+    return (day.day, day.realized_gross, day.fees, day.taxes, seq)

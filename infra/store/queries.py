@@ -8,6 +8,7 @@ from typing import Any, Final, assert_never
 from sqlalchemy import Connection, select
 from sqlalchemy.sql import Select
 
+from domain.errors import StoreError
 from domain.journal import (
     Answer,
     FindOrder,
@@ -22,8 +23,9 @@ from domain.journal import (
 )
 from domain.position import DailyPnl, Position, PositionBook, RecordedFill
 from domain.terms import AccountId, ClientOrderId, Side
+from infra.store.chain import is_whole
 from infra.store.codec import CODEC, utc_time
-from infra.store.dialect import Driver
+from infra.store.drivers import Driver
 from infra.store.projections import BOOK
 from infra.store.statements import PLACE, compiled
 from infra.store.tables import CHECKPOINTS, DAILY_PNL, FILLS, JOURNAL, META, ORDERS, POSITIONS
@@ -31,7 +33,7 @@ from infra.store.tables import CHECKPOINTS, DAILY_PNL, FILLS, JOURNAL, META, ORD
 ORDER_STREAM: Final = "order/"
 
 _OPEN_ORDERS: Final = (
-    select(JOURNAL.c.stream, JOURNAL.c.kind, JOURNAL.c.data)
+    select(JOURNAL)
     .join(ORDERS, JOURNAL.c.stream == ORDER_STREAM + ORDERS.c.client_order_id)
     .where(ORDERS.c.is_open)
     .order_by(JOURNAL.c.seq)
@@ -47,7 +49,22 @@ _ACCOUNT: Final = select(META.c.value).where(META.c.key == "account_id")
 
 
 def answer(driver: Driver, query: Query) -> Answer:
-    """Return the answer to ``query`` within the driver's transaction."""
+    """Return the answer to ``query`` within the driver's transaction.
+
+    Raises:
+        StoreError: A value that was read cannot be one that was written: the store is damaged.
+    """
+    try:
+        return _answer(driver, query)
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        msg = (
+            f"The store holds something that was never written ({error!r}), found by "
+            f"{type(query).__name__}; run audit verify, and restore a copy."
+        )
+        raise StoreError(msg) from error
+
+
+def _answer(driver: Driver, query: Query) -> Answer:
     connection = driver.core
     match query:
         case LoadOpenOrders():
@@ -57,7 +74,7 @@ def answer(driver: Driver, query: Query) -> Answer:
         case LoadRecords():
             return tuple(map(record_of, driver.read(_RECORDS_AFTER, _span(query))))
         case LoadFills():
-            return tuple(map(_fill_of, driver.read(_FILLS_AFTER, _span(query))))
+            return tuple(map(fill_of, driver.read(_FILLS_AFTER, _span(query))))
         case LoadBook():
             return book(connection)
         case FindOrder():
@@ -135,7 +152,7 @@ def _span(query: LoadRecords | LoadFills) -> tuple[int, int]:
     return query.after_seq, query.limit
 
 
-def _fill_of(row: Sequence[Any]) -> RecordedFill:
+def fill_of(row: Sequence[Any]) -> RecordedFill:
     """Do what ``fills`` does, for a row as the driver has it."""
     seq, order_id, broker_id, day, exec_id, symbol, side, qty, px, commission, tax, at = row
     return RecordedFill(
@@ -155,8 +172,13 @@ def _fill_of(row: Sequence[Any]) -> RecordedFill:
 
 
 def _open_orders(connection: Connection) -> tuple[StreamEvents, ...]:
+    """What an engine goes on with: no row that was changed is among it."""
     streams: dict[str, list[Any]] = {}
-    for stream, kind, data in connection.execute(_OPEN_ORDERS):
+    for row in map(tuple, connection.execute(_OPEN_ORDERS)):
+        seq, stream, _, kind, _, data, *_ = row
+        if not is_whole(row):
+            msg = f"Journal row {seq} was changed; run audit verify, and restore a copy."
+            raise StoreError(msg)
         streams.setdefault(stream, []).append(CODEC.decode(kind, data))
     return tuple(StreamEvents(stream=name, events=tuple(ev)) for name, ev in streams.items())
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Self
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, Select, Table, select
 
 from domain.errors import InvalidInputError, StoreError
 from domain.ids import client_order_id
@@ -21,22 +21,26 @@ from domain.terms import (
     TimeInForce,
 )
 from infra.store import queries
-from infra.store.chain import GENESIS
-from infra.store.dialect import explained, reader_engine
+from infra.store.opening import head_of
+from infra.store.places import Place, byte_order_of, explained, place_of, readers_of
 from infra.store.schema import read_meta
+from infra.store.scratch import ROWS_AT_ONCE, plain_rows
 from infra.store.tables import FILLS, JOURNAL, ORDERS
 from infra.store.views import Head, JournalLine, OrderView
 
-_ROWS_AT_ONCE: Final = 1000
 
-
-def open_reader(path: Path) -> "Reader":
-    """Open the store at ``path`` for reading.
+def open_reader(named: Path | str) -> "Reader":
+    """Open the store at a path or URL for reading.
 
     Raises:
         StoreError: There is no store, it is none of ours, or of another schema.
     """
-    if not path.is_file() or not path.stat().st_size:
+    return open_reader_at(place_of(named))
+
+
+def open_reader_at(path: Place) -> "Reader":
+    """Open the store at a place, as ``open_reader`` does."""
+    if isinstance(path, Path) and (not path.is_file() or not path.stat().st_size):
         msg = f"There is no store at {path}; start an engine there first, or check the path."
         raise StoreError(msg)
     reader = Reader(path)
@@ -51,10 +55,10 @@ def open_reader(path: Path) -> "Reader":
 class Reader:
     """An open store, read-only. Each answer is of one moment; so is all within ``snapshot``."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Place) -> None:
         self.path = path
         with explained(path):
-            self._connection: Connection = reader_engine(path).connect()
+            self._connection: Connection = readers_of(path).connect()
 
     def __enter__(self) -> Self:
         return self
@@ -65,6 +69,11 @@ class Reader:
     def close(self) -> None:
         """Let go of the file."""
         self._connection.close()
+
+    @property
+    def is_in_snapshot(self) -> bool:
+        """Whether one moment is held."""
+        return self._connection.in_transaction()
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
@@ -83,10 +92,8 @@ class Reader:
 
     def head(self) -> Head:
         """Return where the journal ends."""
-        chosen = select(JOURNAL.c.seq, JOURNAL.c.hash).order_by(JOURNAL.c.seq.desc()).limit(1)
         with self.snapshot() as connection:
-            row = connection.execute(chosen).one_or_none()
-        return Head(row.seq, row.hash) if row else Head(0, GENESIS)
+            return head_of(connection)
 
     def orders(
         self,
@@ -170,13 +177,36 @@ class Reader:
             return queries.book(connection)
 
     def lines(self) -> Iterator[JournalLine]:
-        """Yield the journal as it is stored, a part at a time: for the audit, in a snapshot."""
+        """Yield the journal as it is stored, a part at a time, in a snapshot."""
+        for row in self.journal_rows():
+            yield JournalLine(*row)
+
+    def journal_rows(self) -> Iterator[tuple[Any, ...]]:
+        """Yield the journal's rows by number, as stored, a part at a time."""
+        yield from self._stream(select(JOURNAL).order_by(JOURNAL.c.seq))
+
+    def stream_rows(self) -> Iterator[tuple[Any, ...]]:
+        """Yield (seq, stream, stream_seq, kind, data) of all rows, one stream after the other."""
+        chosen = (JOURNAL.c.seq, JOURNAL.c.stream, JOURNAL.c.stream_seq, JOURNAL.c.kind)
+        ordered = select(*chosen, JOURNAL.c.data).order_by(JOURNAL.c.stream, JOURNAL.c.stream_seq)
+        yield from self._stream(ordered)
+
+    def rows_of(self, stream: str) -> Iterator[tuple[Any, ...]]:
+        """Yield (seq, kind, data) of one stream's rows, oldest first."""
+        chosen = select(JOURNAL.c.seq, JOURNAL.c.kind, JOURNAL.c.data)
+        yield from self._stream(
+            chosen.where(JOURNAL.c.stream == stream).order_by(JOURNAL.c.stream_seq)
+        )
+
+    def plain_rows(self, table: Table) -> Iterator[tuple[Any, ...]]:
+        """Yield a table's rows as the database has them, by key."""
+        yield from self._stream(plain_rows(table, collation=byte_order_of(self.path)))
+
+    def _stream(self, chosen: Select[Any]) -> Iterator[tuple[Any, ...]]:
         with self.snapshot() as connection:
-            rows = connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(
-                select(JOURNAL).order_by(JOURNAL.c.seq)
-            )
-            for row in rows.mappings():
-                yield JournalLine(**row)
+            reading = connection.execution_options(yield_per=ROWS_AT_ONCE)
+            for part in reading.execute(chosen).partitions():
+                yield from map(tuple, part)
 
 
 def _order_view(row: RowMapping) -> OrderView:

@@ -18,7 +18,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite import insert  # As PostgreSQL's: both know ON CONFLICT.
 
 from infra.store.codec import utc_text
-from infra.store.dialect import DIALECT, Driver
+from infra.store.dialect import DIALECT
+from infra.store.drivers import Driver
 from infra.store.tables import Exact, UtcTime
 
 _Row = tuple[Any, ...]
@@ -62,6 +63,10 @@ class Insert:
         if rows:
             plain = _plain(rows, self._converters) if self._converters else rows
             driver.write(self._sql, plain)
+
+    def write_plain(self, driver: Driver, rows: Iterable[_Row]) -> None:
+        """Insert rows that are as the driver has them already, however many."""
+        driver.write(self._sql, rows)
 
 
 class Change:

@@ -3,24 +3,50 @@
 import os
 from pathlib import Path
 
+import structlog
 from sqlalchemy import Engine
 
 from domain.errors import StoreError
 from domain.ports import Clock
 from domain.terms import AccountId
 from infra.store.codec import utc_text
-from infra.store.dialect import StoreFile, explained, writer_engine
+from infra.store.drivers import Lock
 from infra.store.guard import StoreGuard
 from infra.store.journal import SqlJournal
-from infra.store.lock import StoreLock
-from infra.store.schema import bump_epoch, create_schema, is_empty, read_epoch, read_meta
+from infra.store.noted import HeadFile, read_noted
+from infra.store.opening import require_sound
+from infra.store.places import (
+    Place,
+    explained,
+    place_of,
+    readers_of,
+    take_lock,
+    watch_of,
+    writers_of,
+)
+from infra.store.schema import (
+    account_of,
+    bump_epoch,
+    create_schema,
+    is_empty,
+    read_epoch,
+    read_meta,
+    require_sealed,
+    upgrade_schema,
+)
+from infra.store.tables import SCHEMA_VERSION
+from infra.store.views import Head
+
+log = structlog.get_logger(__name__)
 
 
-def open_store(path: Path, *, account_id: AccountId, clock: Clock, create: bool = True) -> "Store":
+def open_store(
+    named: Path | str, *, account_id: AccountId, clock: Clock, create: bool = True
+) -> "Store":
     """Open the account's store for trading; its first journal fences off the engine before.
 
     Args:
-        path: The store's file; its folder is made when missing.
+        named: The store's file, its folder made when missing; or a postgresql:// URL.
         account_id: Whose store it is. A store belongs to one account for ever.
         clock: For ``recorded_at``.
         create: Make the store when there is none.
@@ -29,20 +55,44 @@ def open_store(path: Path, *, account_id: AccountId, clock: Clock, create: bool 
         AccountLockedError: Another engine is running on it.
         StoreError: It cannot be used; the text says why and what to do.
     """
-    path = path.absolute()
-    if not create and not path.exists():
-        msg = f"There is no store at {path}; check the path."
-        raise StoreError(msg)
-    _make_folder(path)
-    lock = StoreLock.take(path, account_id=account_id, clock=clock)
+    path = place_of(named)
+    if isinstance(path, Path):
+        path = path.absolute()
+        if not create and not path.exists():
+            msg = f"There is no store at {path}; check the path."
+            raise StoreError(msg)
+        _make_folder(path)
+    lock = take_lock(path, account_id=account_id, clock=clock, create=create)
     try:
-        _make_file(path)
+        if isinstance(path, Path):
+            _make_file(path)
         store = Store(path=path, lock=lock, clock=clock)
         store.prepare(account_id)
     except BaseException:
         lock.release()
         raise
     return store
+
+
+def upgrade_store(place: Place, *, clock: Clock) -> int:
+    """Bring the tables of a store up to date while no engine runs on it; return what they were.
+
+    Raises:
+        AccountLockedError: An engine is running on it.
+        StoreError: There is none, it is newer than this version, or it cannot be used.
+    """
+    if isinstance(place, Path) and not place.is_file():
+        msg = f"There is no store at {place}; check the path."
+        raise StoreError(msg)
+    with explained(place), readers_of(place).connect() as connection:
+        account_id = AccountId(account_of(connection, place))
+    lock = take_lock(place, account_id=account_id, clock=clock, create=False)
+    try:
+        engine = writers_of(place)
+        with explained(place), engine.connect() as connection, connection.begin():
+            return upgrade_schema(connection, place)
+    finally:
+        lock.release()
 
 
 class Store:
@@ -53,13 +103,15 @@ class Store:
         epoch: The latest epoch, 0 in a new store; a journal or guard of an earlier one refuses.
     """
 
-    def __init__(self, *, path: Path, lock: StoreLock, clock: Clock) -> None:
+    def __init__(self, *, path: Place, lock: Lock, clock: Clock) -> None:
         self.path = path
         self.epoch = 0
         self._lock = lock
         self._clock = clock
-        self._file = StoreFile(path)
-        self._writers: Engine = writer_engine(path)
+        self._file = watch_of(path)
+        self._writers: Engine = writers_of(path)
+        self._head: Head | None = None
+        self._head_file: HeadFile | None = None
         self._opened: list[SqlJournal | StoreGuard] = []
 
     def prepare(self, account_id: AccountId) -> None:
@@ -68,7 +120,11 @@ class Store:
             if is_empty(connection):
                 created_at = utc_text(self._clock.now())
                 create_schema(connection, {"account_id": account_id, "created_at": created_at})
-            owner = read_meta(connection, self.path).get("account_id")
+            if (version := upgrade_schema(connection, self.path)) != SCHEMA_VERSION:
+                log.info("store.upgraded", store=str(self.path), was=version, now=SCHEMA_VERSION)
+            meta = read_meta(connection, self.path)
+            require_sealed(meta, self.path)
+            owner = meta["account_id"]
             if owner != account_id:
                 msg = (
                     f"{self.path} belongs to account {owner}, not to {account_id}; one store "
@@ -76,6 +132,11 @@ class Store:
                 )
                 raise StoreError(msg)
             self.epoch = read_epoch(connection)
+            noted = read_noted(self.path) if isinstance(self.path, Path) else None
+            self._head = require_sound(connection, self.path, noted)
+        with explained(self.path):
+            self._lock.name_holder()
+        self._note(is_clean=False)
 
     def journal(self) -> SqlJournal:
         """Return a new journal; earlier ones, of this process too, are fenced off by it.
@@ -87,11 +148,13 @@ class Store:
             msg = f"The store is lost: {fault}; put the file back and start again."
             raise StoreError(msg)
         with explained(self.path), self._writers.connect() as connection, connection.begin():
-            self.epoch = bump_epoch(connection)
+            self.epoch = bump_epoch(connection, self.epoch)
         journal = SqlJournal(
             engine=self._writers, path=self.path, epoch=self.epoch, clock=self._clock
         )
+        journal.watch(lambda *_: self._committed(journal.head))
         self._opened.append(journal)
+        self._say("store.opened")
         return journal
 
     def guard(self) -> StoreGuard:
@@ -102,10 +165,36 @@ class Store:
 
     def close(self) -> None:
         """Close every journal and guard and let the next engine in. No drain may be running."""
+        is_clean = not any(isinstance(one, SqlJournal) and one.has_failed for one in self._opened)
         for opened in reversed(self._opened):
             opened.close()
         self._opened.clear()
+        if self._head is not None:
+            self._note(is_clean=is_clean and not self._file.fault())
+            self._say("store.closed")
+            self._head = None
+        if self._head_file is not None:
+            self._head_file.close()
         self._lock.release()
+
+    def _committed(self, head: Head) -> None:
+        self._head = head
+        if self._head_file is not None:
+            self._head_file.note(head)
+
+    def _note(self, *, is_clean: bool) -> None:
+        if self._head is None or not isinstance(self.path, Path):
+            return
+        try:
+            self._head_file = self._head_file or HeadFile(self.path)
+            self._head_file.force(self._head, is_clean=is_clean)
+        except OSError as error:
+            log.warning("head.not_noted", store=str(self.path), reason=error.strerror)
+
+    def _say(self, event: str) -> None:
+        """Log where the journal ends: what is cut off later is missed then."""
+        if (head := self._head) is not None:
+            log.info(event, store=str(self.path), epoch=self.epoch, seq=head.seq, hash=head.hash)
 
 
 def _make_folder(path: Path) -> None:

@@ -11,7 +11,7 @@ from sqlmodel import Field, SQLModel
 
 from infra.store.codec import utc_text, utc_time
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2  # The number of the last file in migrations/versions.
 
 
 class Exact(TypeDecorator[Decimal]):
@@ -51,6 +51,10 @@ class UtcTime(TypeDecorator[datetime]):
     def process_result_value(self, value: Any, _dialect: Dialect) -> datetime | None:
         """Return what is read."""
         return None if value is None else utc_time(value)
+
+
+_OPEN: Final = text("is_open")
+_KNOWN: Final = text("broker_order_id IS NOT NULL")
 
 
 class StoreRow(SQLModel, registry=registry()):
@@ -93,12 +97,13 @@ class OrderRow(StoreRow, table=True):
     __tablename__ = "orders"
     __table_args__ = (
         # Every index costs at each step of each order; the open ones are few.
-        Index("orders_open", "status", sqlite_where=text("is_open")),
+        Index("orders_open", "status", sqlite_where=_OPEN, postgresql_where=_OPEN),
         Index(
             "orders_broker",
             "broker_order_id",
             "trade_date",
-            sqlite_where=text("broker_order_id IS NOT NULL"),
+            sqlite_where=_KNOWN,
+            postgresql_where=_KNOWN,
         ),
     )
 
@@ -182,6 +187,14 @@ class CheckpointRow(StoreRow, table=True):
     version: int
 
 
+class RevisionRow(StoreRow, table=True):
+    """The revision that the tables are of, for alembic: the schema version in four digits."""
+
+    __tablename__ = "alembic_version"
+
+    version_num: str = Field(primary_key=True, max_length=32)
+
+
 JOURNAL: Final[Table] = StoreRow.metadata.tables["journal"]
 META: Final[Table] = StoreRow.metadata.tables["meta"]
 ORDERS: Final[Table] = StoreRow.metadata.tables["orders"]
@@ -189,3 +202,4 @@ FILLS: Final[Table] = StoreRow.metadata.tables["fills"]
 POSITIONS: Final[Table] = StoreRow.metadata.tables["positions"]
 DAILY_PNL: Final[Table] = StoreRow.metadata.tables["daily_pnl"]
 CHECKPOINTS: Final[Table] = StoreRow.metadata.tables["checkpoints"]
+REVISION: Final[Table] = StoreRow.metadata.tables["alembic_version"]

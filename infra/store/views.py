@@ -59,7 +59,7 @@ class Head:
     hash: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class JournalLine:
     """A journal row as it is stored, for the audit."""
 

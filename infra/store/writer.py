@@ -9,7 +9,6 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Engine, func, select
@@ -21,7 +20,9 @@ from domain.journal import Append, AppendFailed, Committed, Loaded
 from domain.ports import Clock
 from infra.store.chain import GENESIS, row_hash
 from infra.store.codec import utc_text
-from infra.store.dialect import Driver, DriverError, ImpossibleRowError, StoreFile
+from infra.store.dialect import DriverError, ImpossibleRowError
+from infra.store.drivers import Driver
+from infra.store.places import Place, driver_of, watch_of
 from infra.store.projections import Projections
 from infra.store.queries import answer
 from infra.store.requests import AppendRequest, Request
@@ -76,15 +77,16 @@ class Writer:
 
     Attributes:
         seq: Number of the last journal row this writer has committed or seen.
+        hash: That row's hash.
         has_fills: Whether its last commit held a Filled.
     """
 
-    def __init__(self, *, engine: Engine, path: Path, epoch: int, clock: Clock) -> None:
-        self.seq = 0
+    def __init__(self, *, engine: Engine, path: Place, epoch: int, clock: Clock) -> None:
+        self.seq, self.hash = 0, GENESIS
         self.has_fills = False
         self._engine = engine
         self._path = path
-        self._file = StoreFile(path)
+        self._file = watch_of(path)
         self._epoch = epoch
         self._clock = clock
         self._driver: Driver | None = None
@@ -106,7 +108,7 @@ class Writer:
                 # Some row is impossible. Find it with a savepoint for each append; doing that
                 # always would be 20 times slower.
                 return self._transact(requests, is_careful=True)
-        except (DriverError, DBAPIError) as error:
+        except (*DriverError, DBAPIError, UnicodeDecodeError) as error:
             self._refuse_lost_file()
             cause = error.orig if isinstance(error, DBAPIError) else error
             msg = (
@@ -122,7 +124,7 @@ class Writer:
 
     def _transact(self, requests: Sequence[Request], *, is_careful: bool) -> list[Reply]:
         if self._driver is None:
-            self._driver = Driver(self._engine)
+            self._driver = driver_of(self._engine)
         streams = {r.batch.stream for r in requests if isinstance(r, AppendRequest)}
         replies: list[Reply] = []
         with self._driver.transaction(is_writing=bool(streams)):
@@ -210,7 +212,7 @@ class Writer:
             return AppendFailed(append, ConflictError(msg))
 
     def _remember(self, work: _Work) -> None:
-        self.seq = work.seq
+        self.seq, self.hash = work.seq, work.hash
         self.has_fills = work.has_fills
         self._rejected = work.rejected
         for stream, version in work.versions.items():

@@ -1,4 +1,4 @@
-"""The journals that the contract is held against: the one on SQLite, and the fake."""
+"""The journals that the contract is held against: those on SQLite and PostgreSQL, and the fake."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,14 +23,17 @@ class House:
     close: Callable[[], None]
 
 
-@pytest.fixture(params=["sqlite", "memory"])
+@pytest.fixture(params=["sqlite", "postgres", "memory"])
 def house(request, tmp_path: Path) -> Iterator[House]:
     if request.param == "memory":
         memory = MemoryStore(clock=ManualClock())
         yield _house([MemoryProcess(memory)], lambda: MemoryProcess(memory))
         return
-    opened = [a_store(tmp_path)]
-    yield _house(opened, lambda: a_store(tmp_path))
+    url = None
+    if request.param == "postgres":
+        url = request.getfixturevalue("postgres").url()
+    opened = [a_store(tmp_path, url=url)]
+    yield _house(opened, lambda: a_store(tmp_path, url=url))
     opened[-1].close()
 
 

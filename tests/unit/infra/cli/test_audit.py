@@ -1,4 +1,4 @@
-"""``audit verify`` and ``audit show``."""
+"""``audit`` with all it can do, and ``db upgrade``."""
 
 import json
 import shutil
@@ -74,3 +74,91 @@ def test_a_terminal_wraps_what_happened_and_keeps_the_numbers(terminal, lines):
     shown = "\n".join(lines("audit", "show", "--limit", "12"))
 
     assert "Left out for lack of width: topics." in shown.replace("\n", " ")
+
+
+def test_the_head_is_printed_as_verify_wants_it(lines, perform, stories, answer):
+    (head,) = lines("audit", "head")
+    seq, _, digest = head.partition(":")
+
+    found = answer("audit", "head")
+    assert (found["head_seq"], found["head_hash"]) == (int(seq), digest)
+    assert lines("audit", "verify", "--head", head)[-1].startswith("All")
+    wrong = f"{seq}:{'0' * 64}"
+    code, out, _ = perform("audit", "verify", "--head", wrong, "--store", stories)
+    assert code == 1
+    assert "was noted with hash 0000000000000000" in out
+
+
+@pytest.mark.parametrize("head", ["", "7", "7:abc", ":" + "0" * 64, "x:" + "0" * 64])
+def test_a_head_that_is_none_is_wrong_use(perform, head):
+    with pytest.raises(SystemExit) as end:
+        perform("audit", "verify", "--head", head)
+
+    assert end.value.code == 2
+
+
+def test_an_export_is_verified_without_the_store(lines, perform, tmp_path):
+    file = tmp_path / "export.jsonl"
+    exported = lines("audit", "export")
+    file.write_text("\n".join(exported))
+
+    code, out, _ = perform("audit", "verify", file)
+    assert (code, "All 5 checks passed." in out) == (0, True)
+
+    file.write_text("\n".join(exported).replace("72000", "92000"))
+    code, out, _ = perform("audit", "verify", file, "--json")
+    assert (code, json.loads(out)["ok"]) == (1, False)
+
+
+@pytest.fixture
+def mended(stories, tmp_path):
+    """A copy of the store with one position changed."""
+    store = tmp_path / "oncefill.db"
+    for end in ("", "-wal"):
+        shutil.copy(f"{stories}{end}", f"{store}{end}")
+    with closing(sqlite3.connect(store)) as connection:
+        connection.execute("UPDATE positions SET qty = '77'")
+        connection.commit()
+    return store
+
+
+def test_tables_are_made_again_and_written_when_asked(perform, mended):
+    code, out, _ = perform("audit", "rebuild", "--store", mended)
+    assert (code, "audit rebuild --write" in out) == (1, True)
+    assert perform("audit", "rebuild", "--store", mended, "--json")[0] == 1
+
+    code, out, _ = perform("audit", "rebuild", "--write", "--store", mended)
+    assert (code, "made again from the journal and written" in out) == (0, True)
+
+    code, out, _ = perform("audit", "rebuild", "--store", mended)
+    assert (code, "the tables are the same" in out) == (0, True)
+
+
+def test_the_drill_says_what_was_found(perform, stories, answer):
+    code, out, _ = perform("audit", "drill", "--count", 5, "--store", stories)
+    assert (code, out.splitlines()[0]) == (0, "5 of 5 tamperings found, seed 7.")
+
+    found = answer("audit", "drill", "--count", "5", "--seed", "8")
+    assert (found["ok"], found["count"], found["missed"]) == (True, 5, [])
+
+
+def test_a_store_that_is_up_to_date_is_left_as_it_is(perform, mended):
+    code, out, _ = perform("db", "upgrade", "--store", mended)
+    assert (code, "up to date" in out) == (0, True)
+
+    code, out, _ = perform("db", "upgrade", "--store", mended, "--json")
+    assert json.loads(out)["was"] == json.loads(out)["now"]
+
+
+def test_the_readers_take_a_url(perform, postgres):
+    code, _, err = perform("orders", "--store", postgres.url())
+
+    assert code == 1
+    assert "is not an Oncefill store" in err
+
+
+def test_the_drill_is_for_files(perform):
+    code, _, err = perform("audit", "drill", "--store", "postgresql://nobody@/nothing")
+
+    assert code == 2
+    assert "for stores in files" in err

@@ -12,10 +12,10 @@ from tests.unit.domain.orders import NOW, a_signal, accepted, created, filled, s
 PAPER = AccountId("paper")
 
 
-def a_store(folder, clock=None, **options):
-    """Open the store in ``folder``."""
+def a_store(folder, clock=None, *, url=None, **options):
+    """Open the store in ``folder``, or the one at ``url``."""
     values = {"account_id": PAPER, "clock": clock or ManualClock()} | options
-    return open_store(folder / "oncefill.db", **values)
+    return open_store(url or folder / "oncefill.db", **values)
 
 
 def steps(*events, signal=None, life=1):

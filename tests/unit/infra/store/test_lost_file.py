@@ -7,9 +7,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from domain.errors import NotSentError, StoreError
 from domain.journal import Committed
+from infra.store.reading import open_reader
 from tests.unit.infra.store.stores import a_filled_order, a_store, commit
 
 
@@ -142,3 +144,59 @@ def test_the_guard_refuses_an_emptied_store(store):
 
     with pytest.raises(NotSentError, match="was emptied"):
         guard.check()
+
+
+def test_a_log_of_commits_cut_short_under_a_running_engine_stops_it(store):
+    journal = store.journal()
+    commit(journal, *a_filled_order(1))
+    commit(journal, *a_filled_order(2))
+    replies = []
+
+    os.truncate(f"{store.path}-wal", 0)
+    journal.append(a_filled_order(3)[0], replies.append)
+
+    with pytest.raises(StoreError, match="was cut short"):
+        journal.drain()
+    assert replies == []
+
+
+def test_a_log_of_commits_emptied_after_a_crash_is_missed_at_the_next_start(tmp_path):
+    """It looks like a log that was just moved into the file."""
+    running = a_store(tmp_path / "run")
+    commit(running.journal(), *a_filled_order())
+    killed = tmp_path / "killed"
+    shutil.copytree(tmp_path / "run", killed)
+    os.truncate(killed / "oncefill.db-wal", 0)
+    running.close()
+
+    with pytest.raises(StoreError, match=r"reached row 5.*ends at row 0"):
+        a_store(killed)
+    (killed / "oncefill.db.head").unlink()
+    a_store(killed).close()
+
+
+def test_an_older_copy_put_back_is_noticed(tmp_path):
+    store = a_store(tmp_path)
+    journal = store.journal()
+    commit(journal, *a_filled_order(1))
+    store.close()
+    shutil.copy(store.path, tmp_path / "backup")
+    again = a_store(tmp_path)
+    commit(again.journal(), *a_filled_order(2))
+    again.close()
+    shutil.copy(tmp_path / "backup", store.path)
+
+    with pytest.raises(StoreError, match="an older copy was put back"):
+        a_store(tmp_path)
+
+
+def test_the_heads_are_in_the_log_when_an_engine_opens_and_closes_the_store(tmp_path):
+    store = a_store(tmp_path / "run")
+    with capture_logs() as said:
+        commit(store.journal(), *a_filled_order())
+        store.close()
+
+    heads = [(line["event"], line["seq"]) for line in said]
+    assert heads == [("store.opened", 0), ("store.closed", 5)]
+    with open_reader(store.path) as reader:
+        assert said[-1]["hash"] == reader.head().hash

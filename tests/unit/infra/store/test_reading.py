@@ -147,7 +147,7 @@ def test_a_snapshot_stands_still_while_the_engine_writes(store):
 def test_meta_says_whose_it_is(reader):
     meta = reader.meta()
 
-    assert (meta["account_id"], meta["schema_version"]) == ("paper", "1")
+    assert (meta["account_id"], meta["schema_version"]) == ("paper", "2")
     assert meta["created_at"] == "2024-03-04T01:00:00.000000Z"
 
 
@@ -176,7 +176,7 @@ def test_a_newer_schema_says_upgrade(store):
     store.close()
     connection = sqlite3.connect(store.path)
     with connection:
-        connection.execute("UPDATE meta SET value = '2' WHERE key = 'schema_version'")
+        connection.execute("UPDATE meta SET value = '99' WHERE key = 'schema_version'")
     connection.close()
 
     with pytest.raises(StoreError, match="upgrade Oncefill"):

@@ -237,8 +237,10 @@ WRITES_UNTIL_KILLED = """
 import sys
 from pathlib import Path
 from domain.journal import Committed
+from infra.log import configure_log
 from tests.unit.infra.store.stores import a_filled_order, a_store
 
+configure_log(level="warning")
 journal = a_store(Path(sys.argv[1])).journal()
 def acknowledged(reply):
     assert isinstance(reply, Committed)

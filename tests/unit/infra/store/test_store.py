@@ -30,7 +30,7 @@ def test_only_the_owner_can_read_it(store):
     modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in store.path.parent.iterdir()}
 
     assert stat.S_IMODE(store.path.parent.stat().st_mode) == 0o700
-    assert len(modes) == 4
+    assert len(modes) == 5
     assert set(modes.values()) == {0o600}
 
 

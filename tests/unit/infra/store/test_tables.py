@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import insert, select
 from sqlalchemy.dialects import postgresql
 
-from infra.store.dialect import Driver, ImpossibleRowError, reader_engine, writer_engine
+from infra.store.dialect import ImpossibleRowError, SqliteDriver, reader_engine, writer_engine
 from infra.store.statements import Change, Insert
 from infra.store.tables import FILLS, META, ORDERS, Exact, StoreRow
 from tests.unit.domain.orders import NOW
@@ -71,7 +71,7 @@ def test_rows_written_in_bulk_are_those_that_core_would_write(tmp_path):
     store = a_store(tmp_path)
     row = (7, "c", "b", date(2026, 3, 2), "e", "005930", "BUY", Decimal("1E+3"), Decimal("0.10"))
     row = (*row, Decimal(0), Decimal("-0"), NOW)
-    driver = Driver(writer_engine(store.path))
+    driver = SqliteDriver(writer_engine(store.path))
 
     with driver.transaction(is_writing=True):
         Insert(FILLS).write(driver, [row])
@@ -113,7 +113,7 @@ def test_an_update_names_no_column_that_never_changes():
 def test_a_change_writes_the_named_columns_and_says_when_a_row_is_missing(tmp_path):
     store = a_store(tmp_path)
     commit(store.journal(), *a_filled_order())
-    driver = Driver(writer_engine(store.path))
+    driver = SqliteDriver(writer_engine(store.path))
     change = Change(ORDERS, updates=("cum_qty", "filled_at", "updated_seq"))
 
     with driver.transaction(is_writing=True):
@@ -131,7 +131,7 @@ def test_a_change_writes_the_named_columns_and_says_when_a_row_is_missing(tmp_pa
 
 def test_many_rows_take_few_calls_and_change_as_many(tmp_path):
     store = a_store(tmp_path)
-    driver = Driver(writer_engine(store.path))
+    driver = SqliteDriver(writer_engine(store.path))
     insert_meta, calls = Insert(META, updates=("value",)), []
     rows = [(f"key {n:03}", "old") for n in range(100)]
 
@@ -150,7 +150,7 @@ def test_many_rows_take_few_calls_and_change_as_many(tmp_path):
 @pytest.mark.parametrize("count", [0, 1, 9, 39, 40, 41, 85])
 def test_every_row_is_written_whatever_their_number(tmp_path, count):
     store = a_store(tmp_path)
-    driver = Driver(writer_engine(store.path))
+    driver = SqliteDriver(writer_engine(store.path))
 
     with driver.transaction(is_writing=True):
         changed = driver.write(
@@ -165,7 +165,7 @@ def test_every_row_is_written_whatever_their_number(tmp_path, count):
 
 def test_what_fails_within_a_transaction_leaves_nothing(tmp_path):
     store = a_store(tmp_path)
-    driver = Driver(writer_engine(store.path))
+    driver = SqliteDriver(writer_engine(store.path))
     insert_meta = Insert(META)
 
     with pytest.raises(ImpossibleRowError), driver.transaction(is_writing=True):

