@@ -258,7 +258,8 @@ class SimulatedSystem(ActorSystem):
             return
         timeline = self.timeline
         timeline.now_s += timeline.between(self._turn_s)
-        if timeline.happens(self.faults.stall):
+        # Asked at every turn, so nothing is called for what never happens.
+        if self.faults.stall and timeline.happens(self.faults.stall):
             wait_s = timeline.random.random() * self.faults.stall_s
             self.schedule(wait_s, partial(timeline.runnable.append, cell), work=True)
             return
@@ -271,6 +272,9 @@ class SimulatedSystem(ActorSystem):
         cell.box.release()
 
     def _handle(self, cell: Cell, message: Any) -> None:
+        if not self.faults.crash:
+            cell.handle(message)
+            return
         may_crash = cell.parent is not None and not isinstance(message, _NEVER_CRASHED)
         if not may_crash or cell.box.dead or not self.timeline.happens(self.faults.crash):
             cell.handle(message)

@@ -159,7 +159,7 @@ class Day:
             self._prepare()
             self._boot()
             while not self.is_over:
-                self._step()
+                self._live()
             self.oracle.check_end()
         except ViolationError as found:
             violation = found
@@ -176,17 +176,17 @@ class Day:
             order = what if isinstance(what, str) else getattr(what, "client_order_id", "")
             self.notes.append((self.timeline.now_s, order or "", text))
 
-    def _step(self) -> None:
-        self.counts["steps"] += 1
+    def _live(self) -> None:
+        """Go on until a process is killed, or the day is over."""
+        step, steps = self.timeline.step, 0
         try:
-            self.timeline.step()
+            while not self.is_over:
+                steps += 1
+                step()
         except Killed:
             self._bury("killed")
-            return
-        for process in self.processes:
-            if process.system.halted:
-                self._bury("failed")
-                return
+        finally:
+            self.counts["steps"] += steps
 
     # The process: started, killed, taken over.
 
@@ -214,6 +214,14 @@ class Day:
         self.processes.append(process)
         self.note("", f"engine {self.store.epoch + 1} starts")
         engine.start()
+        gives_up = system.on_fatal
+
+        def on_fatal(error: BaseException) -> None:
+            gives_up(error)
+            # It runs inside the runtime: the process ends a moment later.
+            self.timeline.push(0.0, lambda: self._bury("failed"))
+
+        system.on_fatal = on_fatal
 
     def _bury(self, why: str) -> None:
         """Remove processes that have ended, and see that there is one again."""
@@ -302,7 +310,7 @@ class Day:
             self.network.gap()
 
     def _intrude(self) -> None:
-        """Let somebody trade on the account by hand."""
+        """Let somebody trade on the account by hand, now and then just what we trade."""
         request = OrderRequest(
             client_order_id=ClientOrderId("by hand"),
             symbol=Symbol("005930"),
@@ -312,6 +320,10 @@ class Day:
             limit_px=None,
             time_in_force=TimeInForce.DAY,
         )
+        ours = [booked.request for booked in self.exchange.orders if booked.is_ours]
+        if ours and self.random.random() < self.weather.habits.twins:
+            twin = self.random.choice(ours)
+            request = replace(twin, client_order_id=request.client_order_id)
         self.exchange.intrude(request)
 
     def _misdirect(self) -> None:

@@ -60,6 +60,7 @@ class Habits:
         crossing: A fill that the cancel crossed comes after it.
         overfill: The last fill is larger than what was left.
         foreign: Orders of others on the account, for each of ours.
+        twins: How many of those look like one of ours.
         garbage: Notices that are of no order of ours, for each of ours.
     """
 
@@ -76,6 +77,7 @@ class Habits:
     crossing: float = 0.0
     overfill: float = 0.0
     foreign: float = 0.0
+    twins: float = 0.0
     garbage: float = 0.0
 
 
@@ -195,6 +197,7 @@ def _habits(random: Random) -> Habits:
         crossing=choice((0.0, 0.2)),
         overfill=choice((0.0, 0.0, 0.03)),
         foreign=choice((0.0, 0.0, 0.1)),
+        twins=0.3,
         garbage=choice((0.0, 0.0, 0.1)),
     )
 
@@ -319,6 +322,22 @@ def _ghosts(random: Random) -> Weather:
         effects=300,
     )
 
+
+def _nameless(random: Random) -> Weather:
+    """A broker that carries no ids of ours: what it has is told from look alone."""
+    drawn = _mixed(random)
+    habits = replace(drawn.habits, client_ids=ClientIdSupport.NONE, foreign=0.05)
+    return replace(drawn, habits=habits)
+
+
+def _totals(random: Random) -> Weather:
+    """Nor does it number executions: fills are known as totals of orders."""
+    drawn = _nameless(random)
+    return replace(drawn, habits=replace(drawn.habits, has_exec_ids=False))
+
+
+# Ready at the broker's side; the engine cannot trade without client ids yet.
+NOT_YET = {"nameless": _nameless, "totals": _totals}
 
 PROFILES = {
     "mixed": _mixed,

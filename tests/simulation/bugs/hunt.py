@@ -15,39 +15,39 @@ SEARCHED = ("mixed", "doubt", "ghosts", "takeover", "crashes", "rush", "machine"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catch:
-    """The day that catches a bug, and by which invariant."""
+    """The day that catches a bug; a few days more, should the order of events have changed."""
 
     profile: str
     seed: int
-    invariant: str
+    days: int = 40
 
 
 CATCHES: dict[str, Catch] = {
-    name: Catch(profile=profile, seed=seed, invariant=invariant)
-    for name, profile, seed, invariant in (
-        ("absence_from_a_failed_lookup", "doubt", 4, "I2"),
-        ("absence_from_an_incomplete_scan", "doubt", 33, "I2"),
-        ("acknowledged_before_the_commit", "mixed", 0, "I3"),
-        ("bucket_empty_at_boot", "rush", 1, "I13"),
-        ("cancel_assumed_done", "mixed", 7, "I2"),
-        ("checkpoint_apart_from_position", "mixed", 0, "I5"),
-        ("doubt_forgotten_at_restart", "mixed", 0, "I12"),
-        ("ended_orders_deaf_to_fills", "mixed", 5, "I12"),
-        ("fill_key_is_the_exec_id", "mixed", 0, "I12"),
-        ("fills_by_message_alone", "mixed", 0, "I12"),
-        ("forgotten_turn", "crashes", 1, "I12"),
-        ("no_fencing", "takeover", 3, "I11"),
-        ("no_settle", "doubt", 0, "I2"),
-        ("permit_at_turn", "rush", 0, "I13"),
-        ("quiet_time_ignored", "doubt", 33, "I2"),
-        ("resend_on_timeout", "doubt", 0, "I2"),
-        ("restart_sends_again", "crashes", 2, "I2"),
-        ("retry_blocks_cancels", "mixed", 0, "I9"),
-        ("send_by_recomputed", "ghosts", 11, "I8"),
-        ("settle_not_restarted_at_boot", "ghosts", 10, "I2"),
-        ("two_calls_at_once", "crashes", 0, "one call at a time"),
-        ("unknown_ticket_means_not_sent", "crashes", 2, "I2"),
-        ("write_ahead_after_the_send", "mixed", 0, "I8"),
+    name: Catch(profile=profile, seed=seed)
+    for name, profile, seed in (
+        ("absence_from_a_failed_lookup", "doubt", 4),
+        ("absence_from_an_incomplete_scan", "doubt", 33),
+        ("acknowledged_before_the_commit", "mixed", 0),
+        ("bucket_empty_at_boot", "rush", 1),
+        ("cancel_assumed_done", "mixed", 7),
+        ("checkpoint_apart_from_position", "mixed", 0),
+        ("doubt_forgotten_at_restart", "mixed", 0),
+        ("ended_orders_deaf_to_fills", "mixed", 5),
+        ("fill_key_is_the_exec_id", "mixed", 0),
+        ("fills_by_message_alone", "mixed", 0),
+        ("forgotten_turn", "crashes", 1),
+        ("no_fencing", "takeover", 3),
+        ("no_settle", "doubt", 0),
+        ("permit_at_turn", "rush", 0),
+        ("quiet_time_ignored", "doubt", 33),
+        ("resend_on_timeout", "doubt", 0),
+        ("restart_sends_again", "crashes", 2),
+        ("retry_blocks_cancels", "mixed", 1),
+        ("send_by_recomputed", "ghosts", 11),
+        ("settle_not_restarted_at_boot", "ghosts", 10),
+        ("two_calls_at_once", "crashes", 0),
+        ("unknown_ticket_means_not_sent", "crashes", 13),
+        ("write_ahead_after_the_send", "mixed", 0),
     )
 }
 
