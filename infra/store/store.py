@@ -11,6 +11,7 @@ from domain.terms import AccountId
 from infra.store.codec import utc_text
 from infra.store.dialect import StoreFile, explained, writer_engine
 from infra.store.guard import StoreGuard
+from infra.store.halts import record_missing
 from infra.store.journal import SqlJournal
 from infra.store.lock import StoreLock
 from infra.store.schema import bump_epoch, create_schema, is_empty, read_epoch, read_meta
@@ -76,6 +77,7 @@ class Store:
                 )
                 raise StoreError(msg)
             self.epoch = read_epoch(connection)
+            record_missing(connection, self.path, self._clock)
 
     def journal(self) -> SqlJournal:
         """Return a new journal; earlier ones, of this process too, are fenced off by it.
