@@ -14,6 +14,7 @@ from typing import Any, assert_never
 
 import structlog
 
+from actors.gate import passing
 from actors.limits import MARGIN, CallSlot, RequestBucket
 from actors.lines import Lines, Waiting
 from actors.messages import (
@@ -35,7 +36,7 @@ from actors.messages import (
     WithheldError,
 )
 from actors.runtime import Actor, Done, Ref
-from domain.errors import OutcomeUnknownError, RateLimitedError, error_text
+from domain.errors import OutcomeUnknownError, RateLimitedError
 from domain.ports import BrokerGateway, Guard
 from domain.settings import Settings
 
@@ -295,24 +296,15 @@ def _make_call(door: Door, settings: Settings, waiting: Waiting, system: Any) ->
     """
     call = waiting.call
     try:
-        if isinstance(call, Place):
-            _look(door)
-        wait_s = door.bucket.take(system.monotonic())
-        if wait_s > 0:
-            return _NotYet(wait_s)
-        return _call(door, settings, waiting, system)
+        with passing(door.guard, call):
+            wait_s = door.bucket.take(system.monotonic())
+            if wait_s > 0:
+                return _NotYet(wait_s)
+            return _call(door, settings, waiting, system)
     except WithheldError as error:
         return Outcome(call, None, error, system.monotonic())
     finally:
         door.slot.release()
-
-
-def _look(door: Door) -> None:
-    """Ask the guard; a look that cannot be taken is a no."""
-    try:
-        door.guard.check()
-    except Exception as error:  # Whatever kept it from saying yes, nothing may be sent.
-        raise WithheldError(error_text(error), retry_after_s=1.0) from error
 
 
 def _call(door: Door, settings: Settings, waiting: Waiting, system: Any) -> Outcome:

@@ -1,5 +1,6 @@
 """The only door to the broker: one call at a time, the most urgent first, never too late."""
 
+from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
 
@@ -71,9 +72,11 @@ class Gate:
     def __init__(self):
         self.error = None
 
-    def check(self):
+    @contextmanager
+    def hold(self, *, symbol, strategy_id):
         if self.error is not None:
             raise self.error
+        yield
 
 
 class House(Lone):
