@@ -69,9 +69,7 @@ def set_halt(
     # Another command that hangs must not keep a halt from being set; halts only add.
     with _only_command(store):
         halts = halts_after(halts_in_force(store), (halted,))
-        _write(store, halts)
-        with alone(gate_path(store), wait_s) as is_quiet:
-            pass
+        is_quiet = shut(store, halts, wait_s)
         unrecorded = None
         try:
             _record(store, (halted,), clock)
@@ -107,6 +105,17 @@ def lift_halt(store: Path, resumed: Resumed, *, clock: Clock) -> tuple[Halted, .
         left = halts_after(halts, (resumed,))
         _write(store, left)
     return tuple(left.values())
+
+
+def shut(store: Path, halts: Mapping[HaltScope, Halted], wait_s: float) -> bool:
+    """Put the halts in the file, then wait for the calls that passed before; False: one goes on.
+
+    Raises:
+        StoreError: The file cannot be written; the halts before stand.
+    """
+    _write(store, halts)
+    with alone(gate_path(store), wait_s) as is_quiet:
+        return is_quiet
 
 
 def halts_in_force(store: Path) -> _Halts:
