@@ -15,6 +15,7 @@ from infra.clock import SystemClock
 from infra.signals.client import NoAnswerError, ask_door
 from infra.store.halts import HaltReport, halts_in_force, lift_halt, set_halt
 
+_HUNG_S: Final = 3.0
 _CANCEL_S: Final = 60.0
 _LONGEST_NAME: Final = 64
 _LONGEST_REASON: Final = 200
@@ -86,6 +87,8 @@ def _cancel_open(args: Namespace, halted: Halted) -> tuple[list[str] | None, str
         "requested_by": halted.requested_by,
     }
     try:
+        # An engine that hangs is not waited for as long as one that has much to cancel.
+        ask_door(store_in(args.store), {"status": {}}, patience_s=_HUNG_S)
         answer = ask_door(store_in(args.store), {"cancel_open": body}, patience_s=_CANCEL_S)
     except NoAnswerError as error:
         return None, str(error)
