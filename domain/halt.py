@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
 from domain.checks import id_text, require
 from domain.errors import InvalidInputError
@@ -42,6 +42,8 @@ class HaltScope:
                 return self.name == strategy_id
             case HaltKind.SYMBOL:
                 return self.name == symbol
+            case _:
+                assert_never(self.kind)
 
 
 ACCOUNT = HaltScope()
