@@ -164,11 +164,18 @@ def _bench(args: Namespace) -> int:
     return run(args, start_engine)
 
 
+def _serve(args: Namespace) -> int:
+    from infra.cli.serve import run
+
+    return run(args, start_engine)
+
+
 # Commands that need actors and infra together; the others are infra/cli/<name>.py.
 COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "demo": _demo,
     "replay": _replay,
     "bench": _bench,
+    "serve": _serve,
 }
 
 

@@ -50,7 +50,8 @@ class Answers:
             case RateLimitedError():
                 return (self._uncounted(attempt, Proof.RATE_LIMITED, error),)
             case WithheldError():
-                return (self._uncounted(attempt, Proof.EXPIRED, error),)
+                proof = Proof.HELD if error.is_held else Proof.EXPIRED
+                return (self._uncounted(attempt, proof, error),)
             case NotSentError():
                 return self.failed(order, attempt, Proof.NOT_SENT, str(error))
             case _:

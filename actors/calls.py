@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, assert_never
 
+from actors.gate import passing
 from actors.limits import CallSlot, RequestBucket
 from actors.lines import Waiting
 from actors.messages import (
@@ -22,7 +23,7 @@ from actors.messages import (
     WithheldError,
 )
 from actors.runtime import System
-from domain.errors import RateLimitedError, error_text
+from domain.errors import RateLimitedError
 from domain.ports import BrokerGateway, Guard
 from domain.settings import Settings
 
@@ -92,24 +93,15 @@ def _make_call(door: Door, settings: Settings, waiting: Waiting, system: System)
     """Look once more, take a permit, and call; or return how long to wait for the permit.
 
     The guard comes before the permit, because a slow look would let permits bunch up; ``send_by``
-    comes last, because the rest takes time.
+    comes last, because the rest takes time. A halt waits until the call has ended.
     """
     call = waiting.call
     try:
-        if isinstance(call, Place):
-            _look(door)
-        wait_s = door.bucket.take(system.monotonic())
-        return wait_s if wait_s > 0 else _call(door, settings, waiting, system)
+        with passing(door.guard, call):
+            wait_s = door.bucket.take(system.monotonic())
+            return wait_s if wait_s > 0 else _call(door, settings, waiting, system)
     except WithheldError as error:
         return Outcome(call, None, error, system.monotonic())
-
-
-def _look(door: Door) -> None:
-    """Ask the guard; a look that cannot be taken is a no."""
-    try:
-        door.guard.check()
-    except Exception as error:  # Whatever kept it from saying yes, nothing may be sent.
-        raise WithheldError(error_text(error), retry_after_s=1.0) from error
 
 
 def _call(door: Door, settings: Settings, waiting: Waiting, system: System) -> Outcome:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from threading import Event, Lock, Thread
+from time import monotonic
 from typing import Any
 
 import structlog
@@ -28,6 +29,8 @@ __all__ = ["Engine", "Ports"]
 
 log = structlog.get_logger()
 
+LAST_PARTS_S = 0.5
+
 Wish = Signal | Cancel | Mapping[str, object]
 
 
@@ -51,6 +54,7 @@ class Engine:
         self._last: Lasting | None = None
         self._tree: Tree | None = None
         self._healer: Thread | None = None
+        self._stop_by_s = 0.0
 
     def start(self) -> "Engine":
         """Build the tree; recovery begins at once and signals wait for it."""
@@ -134,8 +138,9 @@ class Engine:
         if not self._is_open and self._tree is None:
             return ()
         self._is_open = False
+        self._stop_by_s = monotonic() + self.settings.stop_timeout_s
         if self._healer is not None:
-            self._healer.join(self.settings.stop_timeout_s)
+            self._healer.join(self._left_s())
         tree = self._now()
         if not self.failed.is_set():
             done = Event()
@@ -143,7 +148,7 @@ class Engine:
             self._wait(done)
             self._journal_now(tree, EngineStopped(reason=reason, at=tree.system.now()))
         self._ports.gateway.close()
-        late = tree.system.stop(self.settings.stop_timeout_s)
+        late = tree.system.stop(self._left_s())
         self._fail_asked("the engine was stopped")
         self._ports.store.close()
         if self._ports.closing is not None:
@@ -255,7 +260,11 @@ class Engine:
         if isinstance(system, SimulatedSystem):
             system.run_until(event.is_set)
         else:
-            event.wait(self.settings.stop_timeout_s)
+            event.wait(self._left_s())
+
+    def _left_s(self) -> float:
+        """All parts of a stop share its time; the last ones get a moment at least."""
+        return max(LAST_PARTS_S, self._stop_by_s - monotonic())
 
     def _require_open(self) -> None:
         if not self._is_open:

@@ -12,7 +12,9 @@ from domain.errors import InvalidInputError, NotSentError
 from domain.events import Source
 from domain.order import Order
 from domain.signal import Cancel, Signal
-from domain.terms import ClientOrderId, RequestId, SignalId
+from domain.terms import ClientOrderId, RequestId, SignalId, StrategyId
+
+NO_STRATEGY = StrategyId("")
 
 
 class Line(IntEnum):
@@ -25,11 +27,16 @@ class Line(IntEnum):
 
 
 class WithheldError(NotSentError):
-    """An order was kept back on our side; uses no attempt."""
+    """An order was kept back on our side; uses no attempt.
 
-    def __init__(self, message: str, *, retry_after_s: float) -> None:
+    Attributes:
+        is_held: By the guard, as in a halt; otherwise its time to be sent had passed.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float, is_held: bool = False) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+        self.is_held = is_held
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,7 @@ class Place:
     request: OrderRequest
     attempt: int
     send_by_s: float
+    strategy_id: StrategyId = NO_STRATEGY  # For the guard; brokers are not told.
 
 
 @dataclass(frozen=True, slots=True)

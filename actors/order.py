@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any, assert_never
 
 from actors.answers import Answers
+from actors.gate import HELD_S
 from actors.messages import (
     CancelAtBroker,
     CancelOrder,
@@ -22,7 +23,9 @@ from actors.messages import (
     Stays,
     Ticket,
     Turn,
+    WithheldError,
 )
+from actors.runtime import Done
 from actors.steps import CANCEL_BACKOFF_S, OrderSteps, Wait
 from domain.broker import CancelAck, OrderRequest
 from domain.events import Cancelled, CancelRequested, OrderEvent, Overdue, SubmitStarted
@@ -30,6 +33,7 @@ from domain.lifecycle import Step, reports_in
 from domain.order import Order
 
 LOOK_UP_FIRST_S, LOOK_UP_LONGEST_S = 0.5, 30.0
+HELD_LONGEST_S = 2.0
 
 
 class OrderActor(OrderSteps):
@@ -50,6 +54,8 @@ class OrderActor(OrderSteps):
                 self._on_wish(message)
             case Wait():
                 self._on_timer(message)
+            case Done():
+                self._on_guard_looked(message)
             case _:
                 msg = f"an order cannot handle {type(message).__name__}"
                 raise TypeError(msg)
@@ -102,7 +108,8 @@ class OrderActor(OrderSteps):
         started = SubmitStarted(
             attempt=attempt, since=now, send_by=now + timedelta(seconds=timing.send_window_s)
         )
-        go = Go(ticket, self.ref, Place(_request(order), attempt, send_by_s))
+        place = Place(_request(order), attempt, send_by_s, order.signal.strategy_id)
+        go = Go(ticket, self.ref, place)
         self.record(started, then=(lambda: self._tools.to.broker(go),))
         longest_s = timing.send_window_s + timing.call_timeout_s + timing.overdue_grace_s
         self.wait(longest_s, Wait.ANSWER)
@@ -129,8 +136,24 @@ class OrderActor(OrderSteps):
         # A yes counts whenever it comes. A no counts for the attempt it answers, in the life
         # that sent it: an earlier life's ticket may have been used twice.
         if outcome.error is None or (is_mine and is_open):
+            if isinstance(outcome.error, WithheldError) and outcome.error.is_held:
+                self._hold_back()
             self.record(*self._answers.to_placement(self.state, outcome))
         elif self.is_durable:
+            self.proceed()
+
+    def _hold_back(self) -> None:
+        """Look before the next attempt: an attempt that the guard stops is two rows."""
+        self._held_s = min(HELD_LONGEST_S, 2 * self._held_s or HELD_S)
+
+    def _on_guard_looked(self, looked: Done) -> None:
+        self._is_at_guard = False
+        if looked.error is None:
+            self._held_s = 0.0
+        else:
+            self._hold_back()
+            self._retry_at_s = self.system.monotonic() + self._held_s
+        if self.is_durable:
             self.proceed()
 
     def _on_looked_up(self, outcome: Outcome) -> None:

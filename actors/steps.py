@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, assert_never
 
+from actors.gate import look
 from actors.machine import Effect, MachineActor
 from actors.messages import (
     Ask,
@@ -36,7 +37,7 @@ from domain.ids import cancel_request_id
 from domain.journal import LoadStream, Query, StreamEvents
 from domain.lifecycle import Step, decide, next_step, topics_of
 from domain.order import Order, evolve
-from domain.ports import Journal
+from domain.ports import Guard, Journal
 from domain.settings import Settings
 from domain.terms import ClientOrderId, OrderType
 
@@ -73,6 +74,7 @@ class OrderTools:
 
     journal: Journal
     settings: Settings
+    guard: Guard
     next_wait: Callable[[int, str], float | None]
     to: Neighbours
 
@@ -87,6 +89,8 @@ class OrderSteps(MachineActor[Order]):
         self._tools = tools
         self._wants_turn = False
         self._placing: int | None = None  # The attempt whose outcome this life awaits.
+        self._held_s = 0.0  # Wait before the next look at the guard; 0: it is not held back.
+        self._is_at_guard = False
         self._looking = False
         self._lookups = 0
         self._look_after_s = 0.0
@@ -215,11 +219,20 @@ class OrderSteps(MachineActor[Order]):
         if (wait_s := self.retry_in_s()) > 0:
             self.wait(min(wait_s, until_deadline_s), Wait.RETRY)
             return
+        if self._held_s:
+            self._look_at_guard(until_deadline_s)
+            return
         if self._wants_turn:
             return
         self._wants_turn = True
         self._tools.to.broker(Want(self.ref, order.created_at))
         self.wait(min(WANT_AGAIN_S, until_deadline_s), Wait.TURN)
+
+    def _look_at_guard(self, until_deadline_s: float) -> None:
+        if not self._is_at_guard:
+            self._is_at_guard = True
+            self.call(None, look, self._tools.guard, self.state)
+        self.wait(min(WANT_AGAIN_S, until_deadline_s), Wait.RETRY)
 
     def _proceed_to_find_out(self, step: Step) -> None:
         if step is Step.AWAIT:

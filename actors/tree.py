@@ -104,6 +104,7 @@ def grow(settings: Settings, ports: Ports, system: ActorSystem, last: Lasting) -
     tools = OrderTools(
         journal=journal,
         settings=settings,
+        guard=guard,
         next_wait=retry_waits(settings.retry_waits_s),
         to=Neighbours(broker=broker.tell, tracker=tracker.tell, executor=executor.tell),
     )

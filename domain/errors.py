@@ -29,6 +29,10 @@ class NotSentError(GatewayError):
     """Nothing reached the broker: the same request may be sent again."""
 
 
+class HaltedError(NotSentError):
+    """A halt holds the order back; it may be sent once the halt is over."""
+
+
 class RateLimitedError(GatewayError):
     """The broker refused to look at the request; send it again after ``retry_after_s``."""
 

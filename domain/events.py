@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TypeAlias
 
+from domain.halt import Halted, Resumed
 from domain.signal import Signal
 from domain.terms import BrokerOrderId, ClientOrderId, ExecId, RequestId
 
@@ -19,6 +20,7 @@ class Proof(StrEnum):
 
     NOT_SENT = "NOT_SENT"  # Nothing left this machine.
     EXPIRED = "EXPIRED"  # Its time to be sent had passed; uses no attempt.
+    HELD = "HELD"  # The guard let nothing pass, as in a halt; uses no attempt.
     RATE_LIMITED = "RATE_LIMITED"  # The broker did not look at it; uses no attempt.
     ABSENT = "ABSENT"  # A complete lookup asked after the settle time found nothing.
 
@@ -286,7 +288,7 @@ OurOrderEvent: TypeAlias = (
 Report: TypeAlias = Accepted | Filled | Cancelled | Expired | Rejected
 OrderEvent: TypeAlias = OurOrderEvent | Report
 EngineEvent: TypeAlias = (
-    SignalRefused | EngineStarted | EngineStopped | Quarantined | ReconcileBroke
+    SignalRefused | EngineStarted | EngineStopped | Quarantined | ReconcileBroke | Halted | Resumed
 )
 
 ORDER_EVENTS: tuple[type, ...] = (
@@ -314,4 +316,6 @@ EVENTS: tuple[type, ...] = (
     EngineStopped,
     Quarantined,
     ReconcileBroke,
+    Halted,
+    Resumed,
 )

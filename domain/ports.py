@@ -1,6 +1,7 @@
 """What the house needs from the world, as Protocols that infra implements."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
@@ -19,7 +20,7 @@ from domain.broker import (
     PlaceAck,
 )
 from domain.journal import Append, AppendReply, LoadReply, Query
-from domain.terms import AccountId, ClientOrderId, RequestId
+from domain.terms import AccountId, ClientOrderId, RequestId, StrategyId, Symbol
 
 
 class Clock(Protocol):
@@ -150,11 +151,12 @@ class Journal(Protocol):
 class Guard(Protocol):
     """The last look before an order leaves: still the one engine, and not halted."""
 
-    def check(self) -> None:
-        """Return, or say why nothing may be sent.
+    def hold(self, *, symbol: Symbol, strategy_id: StrategyId) -> AbstractContextManager[None]:
+        """Let one order pass: the call is made inside, and a halt waits for its end.
 
-        Raises:
-            NotSentError: Fenced, halted, or the check itself could not be made.
+        Raises (on entering):
+            HaltedError: The order is in a halt's scope; the text says which and how to resume.
+            NotSentError: Fenced, or the look itself could not be taken.
         """
         ...
 

@@ -103,17 +103,19 @@ class MemoryGuard:
         self._epoch = epoch
         self._is_closed = False
 
-    def check(self) -> None:
-        """Return, or say why nothing may be sent."""
+    @contextmanager
+    def hold(self, *, symbol: Symbol, strategy_id: StrategyId) -> Iterator[None]:
+        """Let one order pass, or say why nothing may be sent."""
         if self._is_closed:
             msg = "Not sent: the store could not be read."
             raise NotSentError(msg)
         if self._store.is_halted:
-            msg = "Not sent: trading is halted."
-            raise NotSentError(msg)
+            msg = f"Held back: {symbol} of {strategy_id} is halted."
+            raise HaltedError(msg)
         if self._store.epoch != self._epoch:
             msg = f"Not sent: another engine has taken over (epoch {self._store.epoch})."
             raise NotSentError(msg)
+        yield
 
     def close(self) -> None:
         """Say no from now on."""

@@ -33,7 +33,7 @@ from infra.cli.render import (
 from infra.cli.source import NoStoreError, find_store, lock_holder
 from infra.clock import SystemClock
 from infra.store.chain import row_hash
-from infra.store.guard import HALT_FILE
+from infra.store.halts import halts_in_force
 from infra.store.places import Place
 from infra.store.reading import Reader, open_reader_at
 from infra.store.tables import JOURNAL, SCHEMA_VERSION
@@ -192,13 +192,9 @@ def around(path: Path) -> Iterator[Finding]:
     """Check the files beside the store: who may read them, who holds the lock, a halt."""
     yield modes(path)
     yield lock(path)
-    if os.path.lexists(path.with_name(HALT_FILE)):
-        yield Finding(
-            check="halt",
-            result=WARN,
-            detail="trading is halted; nothing is sent",
-            todo=f"Remove {path.with_name(HALT_FILE)} to go on.",
-        )
+    for halt in halts_in_force(path).values():
+        todo = f"Resume it when it may trade again: resume --scope {halt.scope} --reason WHY."
+        yield Finding(check="halt", result=WARN, detail=halt.text, todo=todo)
 
 
 def modes(path: Path) -> Finding:

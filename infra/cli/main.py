@@ -31,6 +31,9 @@ _UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, err
 _MOST = 2**63 - 2
 _MOST_SECONDS = 86_400
 
+_SERVED = "the engine's folder (default: .oncefill/main)"
+_MODULES = {"resume": "halt", "halts": "halt"}
+
 _STATUSES = tuple(status.value for status in OrderStatus)
 _ABOUT = "Oncefill turns each trading signal into exactly one broker order. Try: demo"
 
@@ -53,7 +56,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 def command(name: str) -> Command:
     """Return what runs the command ``name``: the function ``run`` of infra/cli/<name>.py."""
-    run: Command = import_module(f"infra.cli.{name}").run
+    run: Command = import_module(f"infra.cli.{_MODULES.get(name, name)}").run
     return run
 
 
@@ -126,6 +129,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add = partial(_add, commands.add_parser)
     _add_trading(add)
+    _add_serving(add)
     _add_readers(add)
     _add_tools(add)
     return parser
@@ -153,14 +157,58 @@ def _add_trading(add: _Add) -> None:
         trading.add_argument("--store", type=Path, metavar="PATH", help=about)
 
 
+def _add_serving(add: _Add) -> None:
+    serve = add("serve", "run the engine as a process of its own, with a local socket")
+    serve.add_argument("--config", type=Path, metavar="FILE", help="settings, as TOML")
+    serve.add_argument(
+        "--take-over", action="store_true", help="kill the local engine that holds the store"
+    )
+    status = add("status", "ask the engine how it is")
+    halt = add("halt", "let no new order leave, whatever the engine does")
+    resume = add("resume", "end a halt")
+    halts = add("halts", "list the halts in force")
+    for command_ in (halt, resume):
+        about = "account, strategy:NAME or symbol:CODE"
+        command_.add_argument("--scope", required=True, help=about)
+        command_.add_argument("--reason", required=True, help="why, for whoever comes next")
+        command_.add_argument("--by", default="", metavar="NAME", help="default: this user")
+    halt.add_argument("--cancel", action="store_true", help="cancel its open orders as well")
+    halt.add_argument(
+        "--wait", type=_seconds, default=6, metavar="S", help="for calls under way, default 6"
+    )
+    for served in (serve, status, halt, resume, halts):
+        _add_json(served)
+        _add_store(served, _SERVED)
+
+
+def _add_orders(order: _Add) -> None:
+    place = _add(order, "place", "ask the engine to place an order")
+    place.add_argument("symbol", metavar="SYMBOL")
+    place.add_argument("side", metavar="BUY|SELL", type=str.upper, choices=("BUY", "SELL"))
+    place.add_argument("qty", metavar="QTY")
+    place.add_argument("--signal-id", required=True, metavar="ID", help="told twice: one order")
+    place.add_argument("--limit", metavar="PX", help="a limit order at this price")
+    place.add_argument("--strategy", default="", metavar="NAME", help="who wants it")
+    place.add_argument("--time-in-force", default="DAY", type=str.upper, metavar="DAY|IOC|FOK")
+    place.add_argument("--deadline", metavar="TIME", help="not sent later; with its zone")
+    cancel = _add(order, "cancel", "ask the engine to cancel an order")
+    cancel.add_argument("id", metavar="SIGNAL_ID")
+    cancel.add_argument("--reason", default="", help="why, for the audit trail")
+    cancel.add_argument("--by", default="", metavar="NAME", help="default: this user")
+    for asking in (place, cancel):
+        _add_json(asking)
+        _add_store(asking, _SERVED)
+
+
 def _add_readers(add: _Add) -> None:
     orders = add("orders", "list orders, newest first")
     orders.add_argument("--status", type=str.upper, choices=_STATUSES, metavar="S")
     orders.add_argument("--symbol")
     orders.add_argument("--limit", type=_positive, default=50, metavar="N", help="default 50")
-    order = add("order", "show one order: order show ID").add_subparsers(
+    order = add("order", "show, place or cancel one order: order show ID").add_subparsers(
         dest="action", required=True
     )
+    _add_orders(order.add_parser)
     show = _add(order.add_parser, "show", "show what happened to one order, step by step")
     show.add_argument("id", metavar="ID", help="the order's id, or the signal's")
     positions = add("positions", "list positions")

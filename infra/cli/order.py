@@ -9,6 +9,7 @@ from typing import Any, Final
 from domain.errors import InvalidInputError, OncefillError, StoreError
 from domain.journal import Record
 from domain.order import Order, PendingCancel, Placement, evolve
+from infra.cli.order_door import cancel, place
 from infra.cli.orders import order_facts
 from infra.cli.render import (
     ZONE,
@@ -64,11 +65,13 @@ class Moment:
 
 
 def run(args: Namespace) -> int:
-    """Show the order; the exit code is 0.
+    """Show the order, or ask the engine to place or cancel one.
 
     Raises:
         OncefillError: None, or more than one, is meant.
     """
+    if args.action != "show":
+        return place(args) if args.action == "place" else cancel(args)
     with open_source(args) as reader, reader.snapshot():
         view = _find(reader, args.id)
         moments = _moments(reader, view)

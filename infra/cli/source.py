@@ -76,6 +76,16 @@ def _find(named: Path | None) -> Path:
     raise NoStoreError(msg)
 
 
+def store_in(named: Path | None) -> Path:
+    """Return the store of a served engine: in the named folder, or the named file itself."""
+    folder = named or BASE / MAIN_RUN
+    if str(folder).startswith("postgresql"):
+        msg = "This command works on a store file; for a store on PostgreSQL it is not built yet."
+        raise StoreError(msg)
+    is_file = folder.suffix == Path(STORE_FILE).suffix and not folder.is_dir()
+    return (folder if is_file else folder / STORE_FILE).absolute()
+
+
 def open_source(args: Namespace) -> Reader:
     """Open the store that a reader command is about.
 

@@ -29,6 +29,7 @@ from domain.events import (
     SubmitFailed,
     SubmitStarted,
 )
+from domain.halt import Halted, Resumed
 from domain.order import Order
 from domain.position import PositionChanged
 from domain.settings import Settings
@@ -139,8 +140,11 @@ def _accepted(event: Accepted) -> str:
 
 
 def _cancel_requested(event: CancelRequested) -> str:
-    by = f" by {event.requested_by}" if event.requested_by else ""
-    return _because(f"cancel asked for{by}", event.reason)
+    return _because(f"cancel asked for{_by(event.requested_by)}", event.reason)
+
+
+def _by(who: str) -> str:
+    return f" by {who}" if who else ""
 
 
 def _rejected(event: Rejected) -> str:
@@ -164,6 +168,7 @@ _BY_SOURCE: Final = {
 _BY_PROOF: Final = {
     Proof.NOT_SENT: "did not reach the broker",
     Proof.EXPIRED: "not sent in time",
+    Proof.HELD: "held back",
     Proof.RATE_LIMITED: "turned away by the broker's rate limit",
     Proof.ABSENT: "proved not to be at the broker",
 }
@@ -191,6 +196,8 @@ _WORDS: Final[dict[type, Callable[[Any], str]]] = {
     EngineStopped: lambda e: f"engine stopped: {e.reason}",
     Quarantined: lambda e: f"{e.message_kind} crashed {e.actor} twice and was put aside: {e.error}",
     ReconcileBroke: lambda e: f"{e.subject}: ours {e.ours}, the broker's {e.theirs}",
+    Halted: lambda e: f"trading halted for {e.scope}{_by(e.requested_by)}: {e.reason}",
+    Resumed: lambda e: f"trading resumed for {e.scope}{_by(e.requested_by)}: {e.reason}",
     PositionChanged: _changed,
 }
 

@@ -1,22 +1,35 @@
 """The last look before an order leaves: still this engine's store, still its epoch, no halt."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
-from domain.errors import NotSentError
+from domain.errors import HaltedError, NotSentError, StoreError
+from domain.halt import Halted, HaltScope, halts_after
+from domain.terms import StrategyId, Symbol
+from infra.store.codec import CODEC
 from infra.store.dialect import DriverError
 from infra.store.drivers import Probe
+from infra.store.gate import Gate, NoGate
+from infra.store.halt_file import halt_file, halts_in, open_halt_file
+from infra.store.halt_rows import HALT_ROWS, HALTS
+from infra.store.halts import covering
 from infra.store.places import Place, probe_of, watch_of
 from infra.store.statements import compiled
-from infra.store.tables import META
+from infra.store.tables import JOURNAL, META
 
-HALT_FILE: Final = "HALT"
+_HALT_ROWS: Final = compiled(HALT_ROWS)
+_LAST_HALT: Final = (
+    select(func.max(JOURNAL.c.stream_seq)).where(JOURNAL.c.stream == HALTS).scalar_subquery()
+)
+_EPOCH: Final = compiled(select(META.c.value, _LAST_HALT).where(META.c.key == "epoch"))
 
-_EPOCH: Final = compiled(select(META.c.value).where(META.c.key == "epoch"))
+_Halts = dict[HaltScope, Halted]
 
 
 class StoreGuard:
@@ -26,57 +39,124 @@ class StoreGuard:
         self._path = path
         self._epoch = epoch
         self._file = watch_of(path)
-        # A store on a server has no folder.
-        self._halt = os.fspath(path.with_name(HALT_FILE)) if isinstance(path, Path) else None
+        # A store on a server has no folder: its halts are rows alone, and nothing waits for calls.
+        file = path if isinstance(path, Path) else None
+        self._gate = NoGate() if file is None else Gate(file)
+        self._halts = _HaltsSeen(file)
         self._probe: Probe | None = None
         self._is_closed = False
         self._lock = Lock()
 
-    def check(self) -> None:
-        """Return, or say why nothing may be sent.
+    @contextmanager
+    def hold(self, *, symbol: Symbol, strategy_id: StrategyId) -> Iterator[None]:
+        """Let one order pass: the call is made inside, and a halt waits for its end.
 
-        Raises:
-            NotSentError: Halted, fenced, or that could not be found out.
+        Raises (on entering):
+            HaltedError: The order is in a halt's scope.
+            NotSentError: Fenced, or that could not be found out.
         """
         try:
-            is_halted = self._halt is not None and _is_there(self._halt)
+            entered = self._gate.enter()
+        except OSError as error:
+            raise self._unreadable(error) from error
+        try:
+            self._look(symbol, strategy_id)
+            yield
+        finally:
+            self._gate.leave(entered)
+
+    def close(self) -> None:
+        """Let go of the files; every later look says no."""
+        with self._lock:
+            self._is_closed = True
+            if self._probe is not None:
+                self._probe.close()
+            self._halts.close()
+        self._gate.close()
+
+    def _look(self, symbol: Symbol, strategy_id: StrategyId) -> None:
+        try:
             fault = self._file.fault()
-            epoch = None if fault else self._read_epoch()
-        except (OSError, *DriverError, ValueError, TypeError) as error:
-            msg = f"Not sent: the store {self._path} could not be read ({type(error).__name__})."
-            raise NotSentError(msg) from error
-        if is_halted:
-            msg = f"Not sent: trading is halted by {self._halt}; remove that file to go on."
-            raise NotSentError(msg)
+            epoch, halts = (None, ()) if fault else self._read()
+        except (OSError, *DriverError, StoreError, ValueError, TypeError) as error:
+            raise self._unreadable(error) from error
         if fault:
             msg = f"Not sent: {fault}; put the right file back and restart the engine."
             raise NotSentError(msg)
         if epoch != self._epoch:
             msg = f"Not sent: another engine has taken over {self._path} (epoch {epoch})."
             raise NotSentError(msg)
+        if halts and (halt := covering(halts, symbol, strategy_id)) is not None:
+            msg = (
+                f"Held back: {halt.text}. It goes on after: resume --scope {halt.scope} --reason …"
+            )
+            raise HaltedError(msg)
+
+    def _read(self) -> tuple[int, tuple[Halted, ...]]:
+        with self._lock:
+            if self._is_closed:
+                msg = "the guard is closed"
+                raise ValueError(msg)
+            if self._probe is None:
+                self._probe = probe_of(self._path)
+            ((epoch, last),) = self._probe.read(_EPOCH)
+            return int(epoch), self._halts.look(self._probe, last or 0)
+
+    def _unreadable(self, error: Exception) -> NotSentError:
+        name = type(error).__name__
+        return NotSentError(f"Not sent: the store {self._path} could not be read ({name}).")
+
+
+class _HaltsSeen:
+    """The halts in force, read again when the file or the rows have changed."""
+
+    def __init__(self, store: Path | None) -> None:
+        # Made once: it takes longer than the look.
+        self._path = None if store is None else os.fspath(halt_file(store))
+        self._seen: tuple[int, ...] = ()
+        # Kept open, so that the system gives its number to no other file.
+        self._kept: int | None = None
+        self._in_file: _Halts = {}
+        self._rows = 0
+        self._in_rows: _Halts = {}
+
+    def look(self, probe: Probe, rows: int) -> tuple[Halted, ...]:
+        """Return what is in force; ``rows`` is how many rows of halts the journal has."""
+        if rows != self._rows:
+            decoded = (CODEC.decode(kind, data) for kind, data in probe.read(_HALT_ROWS))
+            self._in_rows = halts_after({}, decoded)
+            self._rows = rows
+        found = self._identity()
+        if found != self._seen:
+            self._read_file(found)
+        if not self._in_file and not self._in_rows:
+            return ()
+        return (*self._in_file.values(), *self._in_rows.values())
 
     def close(self) -> None:
-        """Let go of the file; every later check says no."""
-        with self._lock:
-            self._is_closed = True
-            if self._probe is not None:
-                self._probe.close()
+        """Let go of the file."""
+        if self._kept is not None:
+            os.close(self._kept)
+            self._kept = None
 
-    def _read_epoch(self) -> int:
-        with self._lock:
-            if self._probe is None:
-                if self._is_closed:
-                    msg = "the guard is closed"
-                    raise ValueError(msg)
-                self._probe = probe_of(self._path)
-            ((epoch,),) = self._probe.read(_EPOCH)
-        return int(epoch)
+    def _identity(self) -> tuple[int, ...]:
+        if self._path is None:
+            return ()
+        try:
+            return _identity(os.lstat(self._path))
+        except FileNotFoundError:
+            return ()
+
+    def _read_file(self, found: tuple[int, ...]) -> None:
+        self.close()
+        self._seen, self._in_file = found, {}
+        if found and self._path is not None:
+            self._kept = open_halt_file(self._path)
+            if self._kept is not None:
+                # Of what is read, should it have been replaced since it was looked at.
+                self._seen = _identity(os.fstat(self._kept))
+            self._in_file = halts_in(self._kept, self._seen[-1] / 10**9)
 
 
-def _is_there(path: str) -> bool:
-    """A link to nowhere is there; what cannot be looked at raises."""
-    try:
-        os.lstat(path)
-    except FileNotFoundError:
-        return False
-    return True
+def _identity(found: os.stat_result) -> tuple[int, ...]:
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns

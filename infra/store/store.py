@@ -12,9 +12,10 @@ from domain.terms import AccountId
 from infra.store.codec import utc_text
 from infra.store.drivers import Lock
 from infra.store.guard import StoreGuard
+from infra.store.halts import record_missing
 from infra.store.journal import SqlJournal
 from infra.store.noted import HeadFile, read_noted
-from infra.store.opening import require_sound
+from infra.store.opening import head_of, require_sound
 from infra.store.places import (
     Place,
     explained,
@@ -133,7 +134,10 @@ class Store:
                 raise StoreError(msg)
             self.epoch = read_epoch(connection)
             noted = read_noted(self.path) if isinstance(self.path, Path) else None
-            self._head = require_sound(connection, self.path, noted)
+            require_sound(connection, self.path, noted)
+            if isinstance(self.path, Path):
+                record_missing(connection, self.path, self._clock)
+            self._head = head_of(connection)
         with explained(self.path):
             self._lock.name_holder()
         self._note(is_clean=False)

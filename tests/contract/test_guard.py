@@ -4,13 +4,13 @@ import pytest
 
 from domain.errors import NotSentError, StoreError
 from domain.journal import LoadStream
-from tests.unit.infra.store.stores import a_note, ask
+from tests.unit.infra.store.stores import a_note, ask, passes
 
 
 def test_the_guard_of_the_latest_epoch_lets_an_order_leave(house):
     house.journal()
 
-    house.guard().check()
+    passes(house.guard())
 
 
 def test_a_newer_epoch_fences_the_older_guard(house):
@@ -20,8 +20,8 @@ def test_a_newer_epoch_fences_the_older_guard(house):
     new = house.guard()
 
     with pytest.raises(NotSentError, match="taken over"):
-        old.check()
-    new.check()
+        passes(old)
+    passes(new)
 
 
 def test_closing_the_store_closes_its_guard_and_its_journal(house):
@@ -31,7 +31,7 @@ def test_closing_the_store_closes_its_guard_and_its_journal(house):
     house.close()
 
     with pytest.raises(NotSentError):
-        guard.check()
+        passes(guard)
     with pytest.raises(StoreError):
         journal.append(a_note(), lambda _: None)
 

@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+from contextlib import ExitStack, contextmanager
 from datetime import date, timedelta
 
 import pytest
@@ -100,12 +101,29 @@ def test_the_ten_lines_of_a_runner_run_as_written(tmp_path):
     assert len([line for line in block.splitlines() if line]) <= 10
 
 
+@contextmanager
+def serving(words, folder):
+    """Run a command that goes on until it is told to end; it must end well."""
+    command = [sys.executable, str(ROOT / "run.py"), *words]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout.readline().startswith("Ready")
+            yield
+        finally:
+            process.terminate()
+    assert process.returncode == 0
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_commands_of_the_readme_run_as_written(tmp_path):
     write_prices(tmp_path / "prices.csv")
     shown = [words for words in commands(readme()) if words and words[0] != "test"]
 
-    for words in shown:
-        done = run(words, tmp_path)
-        assert done.returncode == 0, (words, done.stdout[-2000:], done.stderr[-2000:])
+    with ExitStack() as served:
+        for words in shown:
+            if words[0] == "serve":
+                served.enter_context(serving(words, tmp_path))
+                continue
+            done = run(words, tmp_path)
+            assert done.returncode == 0, (words, done.stdout[-2000:], done.stderr[-2000:])

@@ -126,15 +126,15 @@ def test_a_slow_guard_does_not_bunch_requests_up(desk, monkeypatch):
     desk.paper = PaperSettings(latency_s=(0.001, 0.001))
     desk.start().run_for(3)
     door = desk.engine.actor("broker").actor_inbox.cell.actor._door
-    check, slept = type(door.guard).check, []
+    hold, slept = type(door.guard).hold, []
 
-    def slow(guard):
+    def slow(guard, **order):
         if not slept:
             slept.append(True)
             desk.system.sleep(0.8)
-        check(guard)
+        return hold(guard, **order)
 
-    monkeypatch.setattr(type(door.guard), "check", slow)
+    monkeypatch.setattr(type(door.guard), "hold", slow)
     desk.tell(*(buy(f"s-{n}", 1) for n in range(60)))
     desk.run_for(10)
 

@@ -1,5 +1,6 @@
 """A BrokerActor on virtual time, a gateway that takes its time, and orders that go at once."""
 
+from contextlib import contextmanager
 from decimal import Decimal
 
 from actors.broker import BrokerActor
@@ -61,9 +62,11 @@ class Gate:
     def __init__(self):
         self.error = None
 
-    def check(self):
+    @contextmanager
+    def hold(self, *, symbol, strategy_id):
         if self.error is not None:
             raise self.error
+        yield
 
 
 class House(Lone):

@@ -93,3 +93,9 @@ def book_append(book: PositionBook, fill):
         topics=(("position.changed",),),
         state=evolve_book(book, change),
     )
+
+
+def passes(guard, symbol="005930", strategy_id=""):
+    """Go through a guard as an order does."""
+    with guard.hold(symbol=symbol, strategy_id=strategy_id):
+        pass

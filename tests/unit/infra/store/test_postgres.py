@@ -16,6 +16,7 @@ from infra.store.places import place_of
 from infra.store.reading import open_reader, open_reader_at
 from tests.unit.domain.orders import NOW, accepted, filled, started
 from tests.unit.infra.store.stores import (
+    passes,
     a_filled_order,
     a_note,
     a_store,
@@ -109,20 +110,20 @@ def test_a_missing_store_is_not_made_unless_asked(url):
 def test_an_engine_that_lost_its_lock_is_fenced_by_the_next(store, url):
     """As after a broken line to the server: the epoch still stands between the two."""
     journal, guard = store.journal(), store.guard()
-    guard.check()
+    passes(guard)
     store._lock.release()
 
     with closing(a_store(None, url=url)) as other:
         other.journal()
 
         with pytest.raises(NotSentError, match="taken over"):
-            guard.check()
+            passes(guard)
         journal.append(a_note(), lambda _: None)
         with pytest.raises(FencedError, match="taken over"):
             journal.drain()
         with pytest.raises(FencedError, match="taken over"):
             store.journal()
-        other.guard().check()
+        passes(other.guard())
 
 
 def test_readers_answer_while_the_engine_writes_and_the_audit_is_green(store):

@@ -14,7 +14,7 @@ from domain.errors import AccountLockedError, FencedError, NotSentError, StoreEr
 from infra.store.folders import latest_store, new_run_folder
 from infra.store.store import open_store
 from tests.fakes_time import ManualClock
-from tests.unit.infra.store.stores import PAPER, a_filled_order, a_store, commit
+from tests.unit.infra.store.stores import PAPER, a_filled_order, a_store, commit, passes
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_the_next_engine_fences_one_that_still_runs(store):
     other.journal()
 
     with pytest.raises(NotSentError, match="taken over"):
-        guard.check()
+        passes(guard)
     journal.append(a_filled_order()[0], lambda _: None)
     with pytest.raises(FencedError, match="taken over"):
         journal.drain()
@@ -164,19 +164,19 @@ def test_the_next_engine_fences_one_that_still_runs(store):
 def test_the_guard_lets_orders_pass_while_all_is_well(store):
     store.journal()
 
-    store.guard().check()
+    passes(store.guard())
 
 
 def test_the_guard_of_an_older_tree_refuses(store):
     store.journal()
     guard = store.guard()
-    guard.check()
+    passes(guard)
 
     store.journal()
 
     with pytest.raises(NotSentError, match="taken over"):
-        guard.check()
-    store.guard().check()
+        passes(guard)
+    passes(store.guard())
 
 
 def test_a_halt_file_stops_sending_until_it_is_removed(store):
@@ -185,31 +185,31 @@ def test_a_halt_file_stops_sending_until_it_is_removed(store):
 
     halt.symlink_to("nowhere")
     with pytest.raises(NotSentError, match="halted"):
-        guard.check()
+        passes(guard)
     halt.unlink()
-    guard.check()
+    passes(guard)
 
 
 def test_a_guard_that_cannot_read_refuses(store):
     guard = store.guard()
-    guard.check()
+    passes(guard)
 
     store.path.rename(store.path.with_name("moved"))
     with pytest.raises(NotSentError, match="was deleted"):
-        guard.check()
+        passes(guard)
     store.path.touch()
     with pytest.raises(NotSentError, match="was replaced"):
-        guard.check()
+        passes(guard)
 
 
 def test_a_closed_guard_refuses(store):
     guard = store.guard()
-    guard.check()
+    passes(guard)
 
     guard.close()
 
     with pytest.raises(NotSentError, match="could not be read"):
-        guard.check()
+        passes(guard)
 
 
 def test_a_relative_path_means_the_folder_it_was_opened_in(tmp_path, monkeypatch):

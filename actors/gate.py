@@ -1,0 +1,43 @@
+"""The guard, as what stands before a placement: asked for nothing else."""
+
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+
+from actors.messages import BrokerCall, Place, WithheldError
+from domain.errors import error_text
+from domain.order import Order
+from domain.ports import Guard
+from domain.terms import StrategyId, Symbol
+
+# How long an order that is held back waits before it looks again.
+HELD_S = 1.0
+
+
+def passing(guard: Guard, call: BrokerCall) -> AbstractContextManager[object]:
+    """Let a call pass; while inside, a halt waits for its end.
+
+    Raises:
+        WithheldError: It is a placement, and the guard said no or could not look.
+    """
+    if not isinstance(call, Place):
+        return nullcontext()
+    return _held(guard, call.request.symbol, call.strategy_id)
+
+
+def look(guard: Guard, order: Order) -> None:
+    """Only look, for an order that was held back before: nothing is written down for that.
+
+    Raises:
+        WithheldError: It is held back as before.
+    """
+    with _held(guard, order.symbol, order.signal.strategy_id):
+        pass
+
+
+def _held(guard: Guard, symbol: Symbol, strategy_id: StrategyId) -> AbstractContextManager[object]:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(guard.hold(symbol=symbol, strategy_id=strategy_id))
+        except Exception as error:  # Whatever kept it from saying yes, nothing may be sent.
+            text = error_text(error)
+            raise WithheldError(text, retry_after_s=HELD_S, is_held=True) from error
+        return stack.pop_all()

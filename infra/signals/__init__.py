@@ -1,0 +1,1 @@
+"""Doors through which signals come in from outside the process."""
