@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from domain.signal import Signal
-from domain.terms import BrokerOrderId, ClientOrderId, ExecId, RequestId
+from domain.terms import BrokerOrderId, ClientOrderId, ExecId, RequestId, Verdict
 
 
 class Proof(StrEnum):
@@ -21,6 +21,7 @@ class Proof(StrEnum):
     EXPIRED = "EXPIRED"  # Its time to be sent had passed; uses no attempt.
     RATE_LIMITED = "RATE_LIMITED"  # The broker did not look at it; uses no attempt.
     ABSENT = "ABSENT"  # A complete lookup asked after the settle time found nothing.
+    OPERATOR = "OPERATOR"  # A person looked after the settle time, and says so.
 
 
 class Source(StrEnum):
@@ -30,6 +31,8 @@ class Source(StrEnum):
     LOOKUP = "LOOKUP"
     STREAM = "STREAM"
     POLL = "POLL"
+    LOOK = "LOOK"  # No id: the only order there that looks like ours and is nobody else's.
+    OPERATOR = "OPERATOR"  # A person says which one it is.
 
 
 class CancelOutcome(StrEnum):
@@ -50,6 +53,10 @@ class Anomaly(StrEnum):
     SECOND_BROKER_ORDER = "SECOND_BROKER_ORDER"
     REJECTED_AFTER_FILL = "REJECTED_AFTER_FILL"
     UNEXPECTED_END = "UNEXPECTED_END"
+    BUSTED = "BUSTED"  # An execution was withdrawn.
+    SEVERAL_MATCH = "SEVERAL_MATCH"  # More than one order there looks like the one in doubt.
+    NOT_FOUND = "NOT_FOUND"  # Settled, and not there; by policy a person decides.
+    KNOWN_BUT_ABSENT = "KNOWN_BUT_ABSENT"  # It says that it has our id, and does not show it.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +77,7 @@ class SubmitStarted:
     attempt: int
     since: datetime
     send_by: datetime
+    claim: str | None = None  # Its fingerprint, where the broker does not carry our ids.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +104,7 @@ class SubmitDoubted:
     attempt: int
     reason: str
     at: datetime
+    is_known_there: bool = False  # The broker says that it has our id already.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +137,7 @@ class Filled:
     """One execution (ExecType F TRADE), with the fees that were charged for it.
 
     Attributes:
+        last_qty: Negative, fees as well, when one is withdrawn (ExecType H TRADE_CANCEL).
         is_fee_from_broker: False when commission and tax come from the market's fee table.
     """
 
@@ -224,6 +234,18 @@ class Flagged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """A person decided about an order in doubt; what follows stands behind it in the stream."""
+
+    verdict: Verdict
+    broker_order_id: BrokerOrderId | None
+    trade_date: date | None
+    reason: str
+    requested_by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SignalRefused:
     """A signal made no order. The field is named, its value is not kept."""
 
@@ -282,6 +304,7 @@ OurOrderEvent: TypeAlias = (
     | CancelEnded
     | Overdue
     | Flagged
+    | Resolved
 )
 Report: TypeAlias = Accepted | Filled | Cancelled | Expired | Rejected
 OrderEvent: TypeAlias = OurOrderEvent | Report
@@ -306,6 +329,7 @@ ORDER_EVENTS: tuple[type, ...] = (
     Failed,
     Overdue,
     Flagged,
+    Resolved,
 )
 EVENTS: tuple[type, ...] = (
     *ORDER_EVENTS,

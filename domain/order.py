@@ -26,6 +26,7 @@ from domain.events import (
     OrderEvent,
     Overdue,
     Rejected,
+    Resolved,
     SubmitDoubted,
     SubmitFailed,
     SubmitStarted,
@@ -38,12 +39,20 @@ FillKey = tuple[BrokerOrderId, date, ExecId]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """An attempt that has left, or is about to, and has no certain outcome yet."""
+    """An attempt that has left, or is about to, and has no certain outcome yet.
+
+    Attributes:
+        doubt: Why its outcome is unknown; None while its answer is awaited.
+        claim: What no other order may have in doubt meanwhile; None where the broker carries ids.
+        is_known_there: The broker said that it has an order under our id.
+    """
 
     attempt: int
     since: datetime
     send_by: datetime
-    doubt: str | None = None  # Why its outcome is unknown; None while its answer is awaited.
+    doubt: str | None = None
+    claim: str | None = None
+    is_known_there: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,9 +88,9 @@ class Order:
     Attributes:
         attempts: Placements that used an attempt, the one under way included.
         retry_at: Earliest time of the next attempt; None when nothing holds it back.
-        cum_qty: Shares filled (FIX 14): the sum of ``fills``.
+        cum_qty: Shares filled (FIX 14): the sum of ``fills``, withdrawn ones taken off.
         cum_amount: Sum of price times quantity over ``fills``.
-        fills: Every execution booked, in the order of booking.
+        fills: Every execution booked or withdrawn, in the order of booking.
         cancel_requests: Cancel requests that ever left; their numbers never repeat.
         flags: Broker news that should not have been possible, each kept once.
         closure: What ended it; a later fill may withdraw that.
@@ -149,6 +158,16 @@ class Order:
         return self.cum_amount / self.cum_qty if self.cum_qty else None
 
     @property
+    def claim(self) -> str | None:
+        """What this order has in doubt and no other may; None when it claims nothing."""
+        return None if self.placement is None else self.placement.claim
+
+    @property
+    def busts(self) -> int:
+        """How often an execution was withdrawn."""
+        return sum(fill.last_qty < 0 for fill in self.fills)
+
+    @property
     def is_closed(self) -> bool:
         """True when nothing is left to do, as far as we know."""
         return self.status.is_terminal
@@ -209,15 +228,17 @@ def _apply(order: Order, event: OrderEvent) -> Order:
             return _apply_cancel(order, event)
         case Cancelled() | Expired() | Rejected() | Failed():
             return _close(order, event)
-        case Overdue() | Flagged():
+        case Overdue() | Flagged() | Resolved():
             return _apply_note(order, event)
         case _:
             assert_never(event)
 
 
-def _apply_note(order: Order, event: Overdue | Flagged) -> Order:
+def _apply_note(order: Order, event: Overdue | Flagged | Resolved) -> Order:
     if isinstance(event, Overdue):
         return _after(order, is_overdue=True)
+    if isinstance(event, Resolved):
+        return _after(order)
     return _after(order, flags=(*order.flags, flag_text(event)))
 
 
@@ -226,7 +247,9 @@ def _apply_submit(
 ) -> Order:
     match event:
         case SubmitStarted():
-            placement = Placement(attempt=event.attempt, since=event.since, send_by=event.send_by)
+            placement = Placement(
+                attempt=event.attempt, since=event.since, send_by=event.send_by, claim=event.claim
+            )
             first = order.submitted_at or event.since
             return _after(
                 order,
@@ -248,7 +271,8 @@ def _apply_submit(
             )
         case SubmitDoubted():
             assert order.placement is not None, "decide() lets only a placement be doubted"
-            doubted = replace(order.placement, doubt=event.reason)
+            is_known = order.placement.is_known_there or event.is_known_there
+            doubted = replace(order.placement, doubt=event.reason, is_known_there=is_known)
             return _after(order, placement=doubted, last_reason=event.reason)
         case LookedUp():
             return _after(order, last_reason=event.reason)
@@ -289,7 +313,7 @@ def _apply_fill(order: Order, fill: Filled) -> Order:
         commission=bound.commission + fill.commission,
         tax=bound.tax + fill.tax,
         fills=(*bound.fills, fill),
-        filled_at=fill.transact_time,
+        filled_at=fill.transact_time if fill.last_qty > 0 else bound.filled_at,
     )
 
 
