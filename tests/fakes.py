@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
-from domain.errors import ConflictError, FencedError, StoreError
+from domain.errors import ClaimRefusedError, ConflictError, FencedError, StoreError
 from domain.events import Filled
 from domain.journal import (
     Answer,
@@ -155,6 +155,8 @@ class MemoryJournal:
             self._rejected.add(key)
             msg = f"{append.stream} holds {version} events; load it again."
             return AppendFailed(append, ConflictError(msg))
+        if _is_claimed(store, append):
+            return AppendFailed(append, ClaimRefusedError(f"another order like {append.stream}"))
         for number, (event, topics) in enumerate(
             zip(append.events, append.topics, strict=True), version + 1
         ):
@@ -199,6 +201,14 @@ def _fills_of(append: Append, *, first_seq: int) -> list[RecordedFill]:
         for seq, event in enumerate(append.events, first_seq)
         if isinstance(event, Filled)
     ]
+
+
+def _is_claimed(store: MemoryStore, append: Append) -> bool:
+    """Return whether another order has in doubt what looks the same at the broker."""
+    if not isinstance(append.state, Order) or append.state.claim is None:
+        return False
+    claims = {stream: order.claim for stream, order in store.orders.items()}
+    return any(c == append.state.claim and s != append.stream for s, c in claims.items())
 
 
 def _fill_key(fill: RecordedFill) -> tuple[Any, ...]:

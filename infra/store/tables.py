@@ -11,7 +11,7 @@ from sqlmodel import Field, SQLModel
 
 from infra.store.codec import utc_text, utc_time
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 
 class Exact(TypeDecorator[Decimal]):
@@ -100,6 +100,8 @@ class OrderRow(StoreRow, table=True):
             "trade_date",
             sqlite_where=text("broker_order_id IS NOT NULL"),
         ),
+        # Of orders that look the same where our ids are not carried, one may be in doubt.
+        Index("orders_claim", "claim", unique=True, sqlite_where=text("claim IS NOT NULL")),
     )
 
     client_order_id: str = Field(primary_key=True)
@@ -123,6 +125,7 @@ class OrderRow(StoreRow, table=True):
     created_at: datetime = Field(sa_type=UtcTime)
     submitted_at: datetime | None = Field(sa_type=UtcTime)
     filled_at: datetime | None = Field(sa_type=UtcTime)
+    claim: str | None
     updated_seq: int
 
 
