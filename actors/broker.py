@@ -338,8 +338,8 @@ def _through(gateway: BrokerGateway, settings: Settings, call: BrokerCall) -> An
             return gateway.place_order(account_id, request)
         case CancelAtBroker(ref=ref, request_id=request_id):
             return gateway.cancel_order(account_id, ref, request_id)
-        case LookUp(client_order_id=client_order_id):
-            return gateway.find_order(account_id, client_order_id)
+        case LookUp():
+            return call.through(gateway, account_id)
         case ListOrders(since=since):
             return gateway.list_orders(account_id, since)
         case ListFills(since=since):

@@ -7,13 +7,14 @@ from threading import Lock
 
 from actors.broker import BrokerActor, Door
 from actors.bus import EventBus
-from actors.executor import OrderExecutor, Taken
+from actors.executor import OrderExecutor
 from actors.limits import CallSlot, RequestBucket, poll_bucket, request_bucket
 from actors.messages import Receipt, Subscribe, Wake
 from actors.position import PositionActor
 from actors.retry import retry_waits
 from actors.runtime import ActorSystem, Ref
-from actors.steps import Neighbours, OrderTools
+from actors.taken import Taken
+from actors.tools import Neighbours, OrderTools
 from actors.tracker import TrackerActor, TrackerNeighbours
 from domain.ports import BrokerGateway, Guard, Journal, Store
 from domain.settings import Settings
@@ -103,6 +104,7 @@ def grow(settings: Settings, ports: Ports, system: ActorSystem, last: Lasting) -
     tools = OrderTools(
         journal=journal,
         settings=settings,
+        broker=ports.gateway.capabilities,
         next_wait=retry_waits(settings.retry_waits_s),
         to=Neighbours(broker=broker.tell, tracker=tracker.tell, executor=executor.tell),
     )
@@ -120,9 +122,8 @@ def grow(settings: Settings, ports: Ports, system: ActorSystem, last: Lasting) -
     watching = position.bind(
         system.spawn(PositionActor, account_id, journal, tracker.tell, name="position")
     )
-    ports.gateway.subscribe(
-        tracker.bind(system.spawn(TrackerActor, settings, watched, {}, name="tracker")).tell
-    )
+    watcher = system.spawn(TrackerActor, settings, watched, tools.broker, {}, name="tracker")
+    ports.gateway.subscribe(tracker.bind(watcher).tell)
 
     def wake(seq: int, has_fills: bool) -> None:
         if has_fills:

@@ -10,7 +10,7 @@ from domain.broker import BrokerOrder
 from domain.money import trim
 from domain.order import Order
 from domain.signal import Signal
-from domain.terms import AccountId
+from domain.terms import AccountId, Side, Symbol
 
 # A look goes back this far before the placement: what looks the same and lies there is never
 # adopted, but it stands against the conclusion that the broker has nothing (a stepped clock).
@@ -47,7 +47,12 @@ def is_since(news: BrokerOrder, since: datetime, clock_skew_s: float) -> bool:
     return placed_at >= since - timedelta(seconds=clock_skew_s)
 
 
+def is_about(claim: str, symbol: Symbol, side: Side) -> bool:
+    """Return whether a fingerprint is one of that symbol and side."""
+    return claim.startswith(f"{symbol}|{side}|")
+
+
 def _text(account_id: AccountId, terms: Signal | BrokerOrder) -> str:
     px = "" if terms.limit_px is None else str(trim(terms.limit_px))
     qty = str(trim(terms.order_qty))
-    return f"{account_id}|{terms.symbol}|{terms.side}|{qty}|{terms.order_type}|{px}"
+    return f"{terms.symbol}|{terms.side}|{qty}|{terms.order_type}|{px}|{account_id}"

@@ -11,7 +11,7 @@ from domain.terms import SignalId
 from tests.unit.domain.orders import NOW, a_signal, accepted, doubted, not_sent
 from tests.unit.infra.store.stores import commit, steps
 
-CLAIM = "paper|005930|BUY|100|MARKET|"
+CLAIM = "005930|BUY|100|MARKET||paper"
 
 
 def claiming(number, *later, claim=CLAIM):
@@ -46,7 +46,7 @@ def test_what_was_decided_on_a_refused_claim_is_a_conflict(journal):
     assert isinstance(replies[2].error, ConflictError)
 
 
-@pytest.mark.parametrize("claims", [(None, None), (CLAIM, "paper|005930|SELL|100|MARKET|")])
+@pytest.mark.parametrize("claims", [(None, None), (CLAIM, "005930|SELL|100|MARKET||paper")])
 def test_orders_without_a_claim_or_of_another_look_do_not_meet(journal, claims):
     for number, claim in enumerate(claims):
         replies = commit(journal, *claiming(number, claim=claim))

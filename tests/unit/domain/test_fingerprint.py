@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from domain.fingerprint import fingerprint, is_alike, is_since, look_of
+from domain.fingerprint import fingerprint, is_about, is_alike, is_since, look_of
 from domain.terms import AccountId, OrderType, Side
 from tests.unit.actors.rigs import a_broker_order
 from tests.unit.domain import orders as o
@@ -58,6 +58,14 @@ def test_an_order_that_carries_the_id_of_another_is_not_alike():
 
     assert is_alike(order, a_broker_order(order.client_order_id))
     assert not is_alike(order, a_broker_order("somebody else's"))
+
+
+def test_a_fingerprint_says_what_it_is_about():
+    claim = fingerprint(o.a_signal())
+
+    assert is_about(claim, "005930", Side.BUY)
+    assert not is_about(claim, "005930", Side.SELL)
+    assert not is_about(claim, "00593", Side.BUY)
 
 
 @pytest.mark.parametrize(("placed_s", "is_it"), [(-3, False), (-2, True), (0, True), (60, True)])
