@@ -11,6 +11,7 @@ from typing import Any, assert_never
 
 from actors.claims import AskClaim, ClaimLost, Decided, ReleaseClaim
 from actors.desk import ORDER, OrderDesk
+from actors.looks import is_adopted
 from actors.machine import ask_journal
 from actors.messages import (
     Answer,
@@ -290,6 +291,9 @@ class OrderExecutor(OrderDesk):
         problem = _NO_ORDER
         if order is not None and not order.is_closed:
             self.spawn_order(order).tell(wish)
+            return
+        if order is not None and is_adopted(order, wish.wish):
+            wish.done(None)
             return
         if order is not None:
             problem = f"the order is {order.status}, not IN_DOUBT; there is nothing to resolve"

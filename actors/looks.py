@@ -14,10 +14,12 @@ from domain.events import Anomaly, Flagged, OrderEvent, Proof, Resolved, Source
 from domain.fingerprint import is_alike, is_since
 from domain.journal import FindOrder, Loaded
 from domain.lifecycle import Step, reports_in
+from domain.order import Order
 from domain.signal import Resolve
 from domain.terms import ClientOrderId, Verdict
 
 LOOK_UP_FIRST_S, LOOK_UP_LONGEST_S = 0.5, 30.0
+ALERT_AFTER = 8
 
 
 @dataclass(slots=True)
@@ -64,6 +66,10 @@ class OrderLooks(OrderSteps):
             problem = "the broker could not be asked for that number; try again"
             self._answer(adopting, InvalidInputError("broker_order_id", problem))
         events = self.answers.to_lookup(self.state, outcome, is_settled=is_settled)
+        if outcome.error is not None and self._lookups >= ALERT_AFTER:
+            detail = f"{ALERT_AFTER} lookups in a row told nothing; ask the broker another way"
+            at = self.system.now()
+            events = (*events, Flagged(anomaly=Anomaly.UNANSWERED, detail=detail, at=at))
         self._end_look(*events)
 
     def on_bound(self, loaded: Loaded) -> None:
@@ -79,7 +85,7 @@ class OrderLooks(OrderSteps):
         """Do what a person decided, or say why not."""
         if wish not in self._handoff.wishes:
             self._handoff.wishes.append(wish)
-        if self._is_adopted(wish.wish):
+        if is_adopted(self.state, wish.wish):
             self.when_durable(lambda: self._answer(wish, None))
         elif (error := self._unfit(wish)) is not None:
             self._answer(wish, error)
@@ -185,11 +191,6 @@ class OrderLooks(OrderSteps):
             return None
         return FindOrder(wish.broker_order_id, wish.trade_date)
 
-    def _is_adopted(self, wish: Resolve) -> bool:
-        order = self.state
-        number = (order.broker_order_id, order.trade_date)
-        return wish.verdict is Verdict.ADOPT and number == (wish.broker_order_id, wish.trade_date)
-
     def _unfit(self, wish: ResolveOrder) -> InvalidInputError | None:
         if self.step() is not Step.LOOK_UP:
             problem = f"the order is {self.state.status}, not IN_DOUBT; there is nothing to resolve"
@@ -221,3 +222,9 @@ class OrderLooks(OrderSteps):
         if wish in self._handoff.wishes:
             self._handoff.wishes.remove(wish)
             wish.done(error)
+
+
+def is_adopted(order: Order, wish: Resolve) -> bool:
+    """Return whether the order is bound to the number that a person names already."""
+    number = (order.broker_order_id, order.trade_date)
+    return wish.verdict is Verdict.ADOPT and number == (wish.broker_order_id, wish.trade_date)

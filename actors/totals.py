@@ -56,7 +56,7 @@ class OrderTotals(OrderLooks):
         shown = outcome.value.items if isinstance(outcome.value, Page) else ()
         news = next((news for news in shown if self._is_ours(news)), None)
         if news is None:
-            self.wait(self._patience_s, Wait.TOTAL)
+            self.wait(WANT_AGAIN_S, Wait.TOTAL)
             return
         if self._is_lower(news) and outcome.asked_s - self._lower_since_s <= self._hidden_s:
             self.wait(self._patience_s, Wait.TOTAL)

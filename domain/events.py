@@ -56,6 +56,7 @@ class Anomaly(StrEnum):
     BUSTED = "BUSTED"  # An execution was withdrawn.
     SEVERAL_MATCH = "SEVERAL_MATCH"  # More than one order there looks like the one in doubt.
     NOT_FOUND = "NOT_FOUND"  # Settled, and not there; by policy a person decides.
+    UNANSWERED = "UNANSWERED"  # The broker has not answered many lookups of one in doubt.
     KNOWN_BUT_ABSENT = "KNOWN_BUT_ABSENT"  # It says that it has our id, and does not show it.
 
 
