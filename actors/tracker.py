@@ -232,7 +232,8 @@ class TrackerActor(Actor):
         if not self._has_fills:
             return False
         is_again = self._is_full and self._is_followed(order) and order.cum_qty > 0
-        return is_again or order.cum_qty > self._filled.get(_key(order), ZERO)
+        # Less than was told: an execution was withdrawn, and that is one of its own.
+        return is_again or order.cum_qty != self._filled.get(_key(order), ZERO)
 
     def _finish(self, *, is_complete: bool) -> None:
         if is_complete:
@@ -272,7 +273,7 @@ class TrackerActor(Actor):
 
     def _tell_orders(self, orders: tuple[BrokerOrder, ...]) -> None:
         for order in orders:
-            if not self._has_fills or order.cum_qty <= self._filled.get(_key(order), ZERO):
+            if not self._has_fills or order.cum_qty == self._filled.get(_key(order), ZERO):
                 self._known[_key(order)] = (order.state, order.cum_qty)
             self._to.executor(OrderSeen(order, Source.POLL))
 

@@ -14,7 +14,7 @@ from domain.terms import AccountId, Side, Symbol
 
 # A look goes back this far before the placement: what looks the same and lies there is never
 # adopted, but it stands against the conclusion that the broker has nothing (a stepped clock).
-LOOK_BACK = timedelta(hours=1)
+LOOK_BACK = timedelta(hours=3)
 
 
 def fingerprint(wanted: Signal) -> str:

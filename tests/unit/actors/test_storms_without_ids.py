@@ -95,6 +95,15 @@ class Day:
                 desk.tell(cancel(one))
             if number % 3 == 2:
                 desk.quote(70_000 + 100 * (number % 5), volume=self.dice.choice((300, 3_000)))
+            if self.dice.random() < 0.05:
+                self._bust()
+
+    def _bust(self):
+        """Let the broker withdraw a part of its latest execution."""
+        fills = self.desk.ledger().fills
+        if fills and fills[-1].last_qty >= 10:
+            number = (fills[-1].broker_order_id, fills[-1].trade_date)
+            self.desk.gateway.broker.bust(*number, Decimal(10))
 
     def _heal(self):
         desk = self.desk
@@ -105,6 +114,7 @@ class Day:
             if wish.limit_px is not None:
                 desk.ask(cancel(one))
         desk.quote(70_100)
+        self._bust()
         for _ in range(12):
             desk.run_for(20)
             self._resolve()
