@@ -104,6 +104,9 @@ class TrackerActor(Actor):
         match message:
             case Follow(client_order_id=order):
                 self._followed[order] = message
+                if self._told_until is not None and message.since < self._told_until - OVERLAP:
+                    # What happened to it may lie before the next short look: take a full one.
+                    self._reconcile_at_s = 0.0
                 self._numbers.add(message.number)
                 self._touch()
             case Unfollow(client_order_id=order):

@@ -128,3 +128,17 @@ def test_fills_are_never_asked_for_where_only_totals_are_told(totals):
     totals.run_for(90)
 
     assert totals.times_of("list_fills") == []
+
+
+def test_an_order_that_is_open_again_is_told_its_end_at_once(desk):
+    desk.paper = PaperSettings(latency_s=(0.01, 0.01), hidden_s=0.4, client_ids=False)
+    begun(desk).tell(buy())
+    desk.until_rest()
+    desk.run_for(30)
+    (told,) = desk.ledger().orders
+
+    desk.gateway.broker.bust(told.broker_order_id, told.trade_date, Decimal(30))
+    desk.until(lambda: busts(desk) == [-30], within_s=70)
+    desk.until_status("CANCELLED", within_s=5)
+
+    desk.check()
