@@ -102,13 +102,8 @@ class TrackerActor(Actor):
     def on_receive(self, message: Any) -> None:
         """Handle one message."""
         match message:
-            case Follow(client_order_id=order):
-                self._followed[order] = message
-                if self._told_until is not None and message.since < self._told_until - OVERLAP:
-                    # What happened to it may lie before the next short look: take a full one.
-                    self._reconcile_at_s = 0.0
-                self._numbers.add(message.number)
-                self._touch()
+            case Follow():
+                self._follow(message)
             case Unfollow(client_order_id=order):
                 gone = self._followed.pop(order, None)
                 self._numbers.discard(None if gone is None else gone.number)
@@ -125,6 +120,14 @@ class TrackerActor(Actor):
                 self._poll()
             case _:
                 self._on_news(message)
+
+    def _follow(self, follow: Follow) -> None:
+        self._followed[follow.client_order_id] = follow
+        self._numbers.add(follow.number)
+        if self._told_until is not None and follow.since < self._told_until - OVERLAP:
+            # What happened to it may lie before the next short look: take a full one.
+            self._reconcile_at_s = 0.0
+        self._touch()
 
     def _on_news(self, news: Any) -> None:
         match news:
