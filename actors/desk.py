@@ -114,8 +114,7 @@ class OrderDesk(Actor):
             if order is not None and order.claim is not None:
                 held[order.claim] = order.client_order_id
             if order is not None and order.client_order_id not in self._live:
-                ref = self.spawn_order(order, handoff=Handoff(order))
-                self.on_revived(order.client_order_id, ref)
+                self.spawn_order(order, handoff=Handoff(order))
                 if order.status is OrderStatus.PENDING:
                     self._unsent.add(order.client_order_id)
         for known in self._claims.rebuild(held):
@@ -255,7 +254,11 @@ class OrderDesk(Actor):
         known = order.client_order_id
         handoff = handoff or Handoff()
         ref = self.spawn(OrderActor, known, handoff, self._tools, name=f"{ORDER}{known}")
+        is_new = known not in self._live
         self._live[known] = (ref, order.digest)
+        if is_new:
+            # News may wake it before its time to be revived has come.
+            self.on_revived(known, ref)
         return ref
 
     def append(
