@@ -4,15 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from actors.messages import Outcome, Place, WithheldError
-from domain.broker import Absent, BrokerFill, Found, PlaceAck
+from actors.errors import WithheldError
+from actors.messages import Outcome, Place
+from domain.broker import Absent, BrokerFill, BrokerOrder, Found, PlaceAck
 from domain.errors import NotSentError, RateLimitedError, RefusedError
 from domain.events import (
     Accepted,
+    Anomaly,
     CancelEnded,
     CancelOutcome,
     Failed,
     Filled,
+    Flagged,
     LookedUp,
     OrderEvent,
     Proof,
@@ -28,6 +31,20 @@ from domain.settings import Settings
 
 # The broker knows our id already: an earlier attempt got through. Look it up.
 DUPLICATE = "DUPLICATE"
+_DECIDE = "compare it with the broker's list, then resolve the order"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Orders at the broker that look like ours and are bound to none of ours.
+
+    Attributes:
+        since: Placed since ours was sent: each may be it.
+        before: Placed earlier, as far as the clocks can tell: none is it, unless a clock is wrong.
+    """
+
+    since: tuple[BrokerOrder, ...] = ()
+    before: tuple[BrokerOrder, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +54,7 @@ class Answers:
     settings: Settings
     next_wait: Callable[[int, str], float | None]
     now: datetime
+    is_strict: bool = False
 
     def to_placement(self, order: Order, outcome: Outcome) -> tuple[OrderEvent, ...]:
         """Return what the outcome of a placement means."""
@@ -55,7 +73,11 @@ class Answers:
             case NotSentError():
                 return self.failed(order, attempt, Proof.NOT_SENT, str(error))
             case _:
-                return (SubmitDoubted(attempt=attempt, reason=_text(error), at=at),)
+                is_known = isinstance(error, RefusedError)
+                doubted = SubmitDoubted(
+                    attempt=attempt, reason=_text(error), at=at, is_known_there=is_known
+                )
+                return (doubted,)
 
     def to_lookup(
         self, order: Order, outcome: Outcome, *, is_settled: bool
@@ -67,13 +89,69 @@ class Answers:
             case Found(order=found):
                 return reports_in(order, found, Source.LOOKUP, self.now)
             case Absent(is_complete=True) if is_settled:
-                reason = f"{placement.doubt}; the broker does not have the order"
-                return self.failed(order, placement.attempt, Proof.ABSENT, reason)
+                return self.absent(order)
             case Absent(is_complete=is_complete):
                 reason = "the broker shows no such order yet; asking again"
             case _:
                 is_complete = False
                 reason = f"the lookup failed: {_text(outcome.error)}"
+        looked = LookedUp(
+            is_settled=is_settled, is_complete=is_complete, reason=reason, at=self.now
+        )
+        return (looked,)
+
+    def to_look(
+        self, order: Order, look: Look, *, is_settled: bool, is_complete: bool
+    ) -> tuple[OrderEvent, ...]:
+        """Return what a look at all orders means for one in doubt, which has no id there.
+
+        Exactly one that may be it is it; of several none is: a person says which.
+        """
+        numbers = ", ".join(news.broker_order_id for news in (*look.since, *look.before))
+        if not is_complete:
+            reason = "the broker showed only a part of its orders; asking again"
+            return self._looked(order, reason, is_settled=is_settled, is_complete=False)
+        match look.since:
+            case (found,):
+                return reports_in(order, found, Source.LOOK, self.now)
+            case ():
+                if not is_settled:
+                    reason = "the broker shows no such order yet; asking again"
+                    return self._looked(order, reason, is_settled=False, is_complete=True)
+                if not look.before:
+                    return self.absent(order)
+                reason = f"only {numbers} looks like it, placed before it was sent; {_DECIDE}"
+                return self._flagged(order, Anomaly.NOT_FOUND, reason)
+            case _:
+                reason = f"{numbers} look like it and are nobody else's; {_DECIDE}"
+                return self._flagged(order, Anomaly.SEVERAL_MATCH, reason, is_settled=is_settled)
+
+    def absent(self, order: Order) -> tuple[OrderEvent, ...]:
+        """Return what settled absence means: the next attempt, or a question to a person."""
+        placement = order.placement
+        assert placement is not None, "only an order in doubt can be absent"
+        if placement.is_known_there:
+            reason = f"the broker says that it has our id, and does not show the order; {_DECIDE}"
+            return self._flagged(order, Anomaly.KNOWN_BUT_ABSENT, reason)
+        if self.is_strict:
+            reason = f"the broker shows no such order, settled; {_DECIDE}"
+            return self._flagged(order, Anomaly.NOT_FOUND, reason)
+        reason = f"{placement.doubt}; the broker does not have the order"
+        return self.failed(order, placement.attempt, Proof.ABSENT, reason)
+
+    def _flagged(
+        self, order: Order, anomaly: Anomaly, reason: str, *, is_settled: bool = True
+    ) -> tuple[OrderEvent, ...]:
+        flag = Flagged(anomaly=anomaly, detail=reason, at=self.now)
+        looked = self._looked(order, reason, is_settled=is_settled, is_complete=True)
+        return (*looked, flag)
+
+    def _looked(
+        self, order: Order, reason: str, *, is_settled: bool, is_complete: bool
+    ) -> tuple[OrderEvent, ...]:
+        """Return the look as an event; what has been said before is not said again and again."""
+        if order.last_reason == reason:
+            return ()
         looked = LookedUp(
             is_settled=is_settled, is_complete=is_complete, reason=reason, at=self.now
         )
@@ -101,13 +179,15 @@ class Answers:
                 self.settings.fees,
                 self.settings.instruments.get(fill.symbol),
                 fill.side,
-                fill.last_qty,
+                abs(fill.last_qty),
                 fill.last_px,
                 fill.trade_date,
                 self.settings.session,
             )
-            commission = table.commission if commission is None else commission
-            tax = table.tax if tax is None else tax
+            # What is withdrawn gives its fees back, rounded as they were charged.
+            sign = -1 if fill.last_qty < 0 else 1
+            commission = sign * table.commission if commission is None else commission
+            tax = sign * table.tax if tax is None else tax
         return Filled(
             broker_order_id=fill.broker_order_id,
             trade_date=fill.trade_date,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, assert_never
 
+from actors.errors import WithheldError
 from actors.gate import passing
 from actors.limits import CallSlot, RequestBucket
 from actors.lines import Waiting
@@ -20,7 +21,6 @@ from actors.messages import (
     LookUp,
     Outcome,
     Place,
-    WithheldError,
 )
 from actors.runtime import System
 from domain.errors import RateLimitedError
@@ -127,8 +127,8 @@ def _through(gateway: BrokerGateway, settings: Settings, call: BrokerCall) -> An
             return gateway.place_order(account_id, request)
         case CancelAtBroker(ref=ref, request_id=request_id):
             return gateway.cancel_order(account_id, ref, request_id)
-        case LookUp(client_order_id=client_order_id):
-            return gateway.find_order(account_id, client_order_id)
+        case LookUp():
+            return call.through(gateway, account_id)
         case ListOrders(since=since):
             return gateway.list_orders(account_id, since)
         case ListFills(since=since):

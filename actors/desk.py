@@ -5,16 +5,27 @@ What the broker tells about an order arrives here, also long after the order's a
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import structlog
 
+from actors.claims import (
+    AskClaim,
+    ClaimGranted,
+    ClaimLost,
+    Claims,
+    LookAlike,
+    ReleaseClaim,
+)
 from actors.machine import ask_journal
 from actors.messages import FillSeen, Handoff, Leave, OrderSeen, Rested, Stays
 from actors.order import OrderActor
 from actors.runtime import Actor, Ref
-from actors.steps import OrderTools
+from actors.tools import OrderTools
+from domain.broker import BrokerOrder
 from domain.events import ReconcileBroke
+from domain.fingerprint import fingerprint, is_since, look_of
 from domain.journal import Append, FindOrder, Loaded, LoadOpenOrders, LoadStream, StreamEvents
 from domain.order import Order, evolve
 from domain.terms import ClientOrderId, OrderStatus
@@ -22,6 +33,7 @@ from domain.terms import ClientOrderId, OrderStatus
 log = structlog.get_logger()
 
 REVIVE_S = 30.0
+GIVEN_UP_KEPT = 1000
 ORDER = "order/"
 
 
@@ -48,6 +60,11 @@ class OrderDesk(Actor):
         self._loads: dict[str, list[Callable[[Order | None], None]]] = {}
         self._finding: dict[FindOrder, list[OrderSeen | FillSeen]] = {}
         self._foreign: set[str] = set()
+        self._claims = Claims()
+        # News of orders that nobody has yet: one in doubt of that look may turn out to.
+        self._parked: dict[tuple[Any, ...], OrderSeen | FillSeen] = {}
+        # What was given up because nothing looked like it; something may, later.
+        self._given_up: dict[str, tuple[ClientOrderId, datetime]] = {}
         self._is_recovered = False
 
     def on_start(self) -> None:
@@ -91,13 +108,17 @@ class OrderDesk(Actor):
                 raise TypeError(msg)
 
     def _recover(self, streams: tuple[StreamEvents, ...]) -> None:
+        held: dict[str, ClientOrderId] = {}
         for stream in streams:
             order = fold_stream(stream)
+            if order is not None and order.claim is not None:
+                held[order.claim] = order.client_order_id
             if order is not None and order.client_order_id not in self._live:
-                ref = self.spawn_order(order, handoff=Handoff(order))
-                self.on_revived(order.client_order_id, ref)
+                self.spawn_order(order, handoff=Handoff(order))
                 if order.status is OrderStatus.PENDING:
                     self._unsent.add(order.client_order_id)
+        for known in self._claims.rebuild(held):
+            self._grant(known)
         if not self._is_recovered:
             self._is_recovered = True
             log.info("executor.recovered", open_orders=len(streams))
@@ -121,7 +142,10 @@ class OrderDesk(Actor):
         ask_journal(self, self._tools.journal, query)
 
     def _on_found(self, seen: OrderSeen | FillSeen, known: ClientOrderId | None) -> None:
-        if known is None:
+        news = seen.order if isinstance(seen, OrderSeen) else seen.fill
+        if known is None and self._claims.covers(news.symbol, news.side):
+            self._parked[_identity(seen)] = seen
+        elif known is None:
             self._on_foreign(seen)
         elif (live := self._live.get(known)) is not None:
             live[0].tell(seen)
@@ -133,7 +157,7 @@ class OrderDesk(Actor):
             self._on_foreign(seen)
         elif order.client_order_id in self._leaving:
             self._leaving[order.client_order_id].news.append(seen)
-        elif not _is_known(order, seen):
+        elif not _is_known(order, seen, has_totals=not self._tools.broker.has_exec_ids):
             self.spawn_order(order).tell(seen)
 
     def _on_foreign(self, seen: OrderSeen | FillSeen) -> None:
@@ -143,14 +167,66 @@ class OrderDesk(Actor):
         if subject in self._foreign:
             return
         self._foreign.add(subject)
+        if isinstance(seen, OrderSeen):
+            self._compare_given_up(seen.order)
         broke = ReconcileBroke(
             subject=subject, ours="no such order", theirs=str(news.symbol), at=self.system.now()
         )
         self.append("engine", None, (broke,), (("reconcile.break",),), None)
 
+    def has_claim(self, order: Order) -> bool:
+        """Return whether a new order may be sent now, or stands in line behind one like it."""
+        if not self._tools.is_claiming:
+            return True
+        return self._claims.take(fingerprint(order.signal), order.client_order_id)
+
+    def on_claim(self, message: AskClaim | ReleaseClaim | ClaimLost) -> None:
+        """See that of the orders that look the same at most one is in doubt."""
+        match message:
+            case AskClaim(client_order_id=known, claim=claim):
+                if self._claims.take(claim, known):
+                    self._grant(known)
+            case ReleaseClaim(client_order_id=known):
+                self._release(known)
+            case ClaimLost(client_order_id=known):
+                self._claims.lose(known)
+                ask_journal(self, self._tools.journal, LoadOpenOrders())
+
+    def _release(self, known: ClientOrderId) -> None:
+        following = self._claims.release(known)
+        if following is not None:
+            self._grant(following)
+        parked, self._parked = self._parked, {}
+        for seen in parked.values():
+            self._find(seen)
+
+    def _grant(self, known: ClientOrderId) -> None:
+        live = self._live.get(known)
+        if live is not None:
+            live[0].tell(ClaimGranted())
+        else:
+            self._release(known)
+
+    def _compare_given_up(self, news: BrokerOrder) -> None:
+        """Tell an order that was given up of what looks like it; it is flagged, never adopted."""
+        settings = self._tools.settings
+        given_up = self._given_up.get(look_of(settings.account_id, news))
+        if given_up is not None and is_since(news, given_up[1], settings.timing.clock_skew_s):
+            self.load_order(given_up[0], lambda order: self._tell_alike(order, news))
+
+    def _tell_alike(self, order: Order | None, news: BrokerOrder) -> None:
+        if order is not None and order.broker_order_id is None:
+            self.spawn_order(order).tell(LookAlike(news))
+
     def on_rested(self, rested: Rested) -> None:
         """Let an order leave that has ended; what was told to it before comes first."""
         known = rested.client_order_id
+        if rested.given_up is not None:
+            look, since = rested.given_up
+            self._given_up.pop(look, None)
+            self._given_up[look] = (known, since)
+            if len(self._given_up) > GIVEN_UP_KEPT:
+                del self._given_up[next(iter(self._given_up))]
         self._unsent.discard(known)
         live = self._live.pop(known, None)
         if live is not None:
@@ -178,7 +254,11 @@ class OrderDesk(Actor):
         known = order.client_order_id
         handoff = handoff or Handoff()
         ref = self.spawn(OrderActor, known, handoff, self._tools, name=f"{ORDER}{known}")
+        is_new = known not in self._live
         self._live[known] = (ref, order.digest)
+        if is_new:
+            # News may wake it before its time to be revived has come.
+            self.on_revived(known, ref)
         return ref
 
     def append(
@@ -209,11 +289,19 @@ def fold_stream(stream: StreamEvents) -> Order | None:
     return order
 
 
-def _is_known(order: Order, seen: OrderSeen | FillSeen) -> bool:
+def _identity(seen: OrderSeen | FillSeen) -> tuple[Any, ...]:
+    """Return what later news of the same replaces."""
+    if isinstance(seen, OrderSeen):
+        return (seen.order.trade_date, seen.order.broker_order_id)
+    return (seen.fill.trade_date, seen.fill.broker_order_id, seen.fill.exec_id)
+
+
+def _is_known(order: Order, seen: OrderSeen | FillSeen, *, has_totals: bool) -> bool:
     """Return whether an order that has ended has nothing to learn from the news."""
     if isinstance(seen, FillSeen):
         fill = seen.fill
         return order.has_fill((fill.broker_order_id, fill.trade_date, fill.exec_id))
     news = seen.order
     is_ours = news.broker_order_id == order.broker_order_id
-    return order.is_closed and is_ours and news.cum_qty <= order.cum_qty
+    is_lower = has_totals and news.cum_qty < order.cum_qty
+    return order.is_closed and is_ours and news.cum_qty <= order.cum_qty and not is_lower

@@ -23,7 +23,7 @@ from domain.errors import (
 from domain.events import EngineEvent, EngineStarted, EngineStopped, Quarantined
 from domain.journal import Append, AppendFailed, AppendReply, Committed, LoadBook, Record
 from domain.settings import Settings
-from domain.signal import Cancel, Signal, parse_cancel, parse_signal
+from domain.signal import Cancel, Resolve, Signal, parse_cancel, parse_resolve, parse_signal
 
 __all__ = ["Engine", "Ports"]
 
@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 LAST_PARTS_S = 0.5
 
-Wish = Signal | Cancel | Mapping[str, object]
+Wish = Signal | Cancel | Resolve | Mapping[str, object]
 
 
 class Engine:
@@ -65,7 +65,7 @@ class Engine:
         return self
 
     def tell(self, wish: Wish) -> None:
-        """Tell a signal or a cancel. Volatile until it is committed; refusals are events.
+        """Tell a signal, cancel or resolve. Volatile until it is committed; refusals are events.
 
         Raises:
             EngineStoppedError: The engine takes nothing any more.
@@ -74,7 +74,7 @@ class Engine:
         self._tell(Told(_read(wish)))
 
     def ask(self, wish: Wish) -> "Future[Receipt]":
-        """Tell a signal or a cancel; the future is set when it is durable.
+        """Tell a signal, cancel or resolve; the future is set when it is durable.
 
         The future raises InvalidInputError, SignalConflictError, BusyError, or
         EngineStoppedError when nobody can say: tell the same signal again, it stays one order.
@@ -283,7 +283,7 @@ class Engine:
         return self._last
 
 
-def _read(wish: Wish) -> Signal | Cancel | Unread:
+def _read(wish: Wish) -> Signal | Cancel | Resolve | Unread:
     """Read a wish in its caller's thread: what it is made of may do anything when touched."""
     try:
         plain = dict(wish) if isinstance(wish, Mapping) else wish
@@ -294,8 +294,10 @@ def _read(wish: Wish) -> Signal | Cancel | Unread:
         return Unread("", InvalidInputError("signal", problem))
 
 
-def _parsed(wish: Wish) -> Signal | Cancel | Unread:
+def _parsed(wish: Wish) -> Signal | Cancel | Resolve | Unread:
     try:
+        if isinstance(wish, Resolve):
+            return parse_resolve(wish)
         return parse_cancel(wish) if isinstance(wish, Cancel) else parse_signal(wish)
     except InvalidInputError as error:
         told = (

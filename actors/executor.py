@@ -5,11 +5,12 @@ that comes from outside about an order goes through here, also when its actor ha
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, assert_never
 
+from actors.claims import AskClaim, ClaimLost, Decided, ReleaseClaim
 from actors.desk import ORDER, OrderDesk
+from actors.looks import is_adopted
 from actors.machine import ask_journal
 from actors.messages import (
     Answer,
@@ -21,22 +22,24 @@ from actors.messages import (
     Receipt,
     Reconcile,
     Reply,
+    ResolveOrder,
     Rested,
     Stays,
     Told,
     Unread,
     Want,
 )
+from actors.opening import Creating, opened
 from actors.runtime import Ref
-from actors.steps import OrderTools
+from actors.taken import Taken
+from actors.tools import OrderTools
 from domain.errors import (
     BusyError,
     ConflictError,
-    EngineStoppedError,
     InvalidInputError,
     SignalConflictError,
 )
-from domain.events import Failed, OrderCreated, OrderEvent, SignalRefused
+from domain.events import SignalRefused
 from domain.ids import client_order_id
 from domain.journal import (
     Append,
@@ -46,47 +49,12 @@ from domain.journal import (
     LoadOpenOrders,
 )
 from domain.lifecycle import topics_of
-from domain.order import Order, evolve
-from domain.risk import check_risk
-from domain.signal import Cancel, Signal, admit, signal_digest
+from domain.order import Order
+from domain.signal import Cancel, Resolve, Signal, admit, signal_digest
 from domain.terms import ClientOrderId
 
-
-@dataclass(slots=True)
-class _Creating:
-    """An order on its way into the journal, and who waits for it."""
-
-    order: Order
-    replies: list[Reply | None] = field(default_factory=list)
-    cancels: list[CancelOrder] = field(default_factory=list)
-
-
-class Taken:
-    """Replies that a life of the executor owes; outlives it, so that none is left hanging."""
-
-    def __init__(self) -> None:
-        self._owed: set[Reply] = set()
-        self._lives = 0
-
-    def begin_life(self) -> bool:
-        """Count a life of the executor; return whether there was one before."""
-        self._lives += 1
-        return self._lives > 1
-
-    def add(self, reply: Reply) -> None:
-        """Note that ``reply`` is owed."""
-        self._owed.add(reply)
-
-    def give(self, reply: Reply | None, answer: Receipt | Exception) -> None:
-        """Answer, once."""
-        if reply is not None:
-            self._owed.discard(reply)
-            reply(answer)
-
-    def fail_all(self, reason: str) -> None:
-        """Answer all that is owed: nobody will."""
-        for reply in tuple(self._owed):
-            self.give(reply, EngineStoppedError(reason))
+_Wish = tuple[Reply | None, CancelOrder | ResolveOrder]
+_NO_ORDER = "no order was made from this signal; check the id and the account"
 
 
 class OrderExecutor(OrderDesk):
@@ -95,9 +63,9 @@ class OrderExecutor(OrderDesk):
     def __init__(self, tools: OrderTools, taken: Taken) -> None:
         super().__init__(tools)
         self._taken = taken
-        self._creating: dict[ClientOrderId, _Creating] = {}
+        self._creating: dict[ClientOrderId, Creating] = {}
         # Cancels not answered yet: an actor that failed too often leaves its mailbox unread.
-        self._wishes: dict[ClientOrderId, list[tuple[Reply | None, CancelOrder]]] = {}
+        self._wishes: dict[ClientOrderId, list[_Wish]] = {}
 
     def on_start(self) -> None:
         """Answer what an earlier life still owed, then recover."""
@@ -118,15 +86,17 @@ class OrderExecutor(OrderDesk):
                 self.on_loaded(message)
             case OrderSeen() | FillSeen():
                 self.on_seen(message)
-            case Left() | Rested() | Stays() | Answer():
+            case Left() | Rested() | Stays() | Answer() | Decided():
                 self._on_order(message)
+            case AskClaim() | ReleaseClaim() | ClaimLost():
+                self.on_claim(message)
             case "revive":
                 ask_journal(self, self._tools.journal, LoadOpenOrders())
             case _:
                 msg = f"the order executor cannot handle {type(message).__name__}"
                 raise TypeError(msg)
 
-    def _on_order(self, message: Left | Rested | Stays | Answer) -> None:
+    def _on_order(self, message: Left | Rested | Stays | Answer | Decided) -> None:
         match message:
             case Left(client_order_id=known):
                 self._unsent.discard(known)
@@ -137,6 +107,8 @@ class OrderExecutor(OrderDesk):
             case Answer(reply, receipt):
                 self._forget_wish(receipt.client_order_id, reply)
                 self._taken.give(reply, receipt)
+            case Decided(told, error):
+                self._on_decided(told, error)
 
     def _on_appended(self, message: Committed | AppendFailed) -> None:
         if message.append.life != self.life:
@@ -146,7 +118,7 @@ class OrderExecutor(OrderDesk):
         else:
             self._on_append_failed(message.append, message.error)
 
-    def _on_told(self, wish: Signal | Cancel | Unread, reply: Reply | None) -> None:
+    def _on_told(self, wish: Signal | Cancel | Resolve | Unread, reply: Reply | None) -> None:
         if reply is not None:
             self._taken.add(reply)
         try:
@@ -155,6 +127,8 @@ class OrderExecutor(OrderDesk):
                     self._on_signal(wish, reply)
                 case Cancel():
                     self._on_cancel(wish, reply)
+                case Resolve():
+                    self._on_resolve(wish, reply)
                 case Unread():
                     self._refuse(wish, wish.error, reply)
                 case _:
@@ -205,27 +179,11 @@ class OrderExecutor(OrderDesk):
     def _create(
         self, signal: Signal, known: ClientOrderId, digest: str, reply: Reply | None
     ) -> None:
-        settings, now = self._tools.settings, self.system.now()
-        created = OrderCreated(
-            client_order_id=known,
-            signal=signal,
-            digest=digest,
-            deadline=signal.deadline or now + settings.signal_deadline,
-            at=now,
-        )
-        events: list[OrderEvent] = [created]
-        refusal = check_risk(signal, settings.instruments.get(signal.symbol), settings.risk)
-        if refusal is not None:
-            events.append(Failed(rule="risk", reason=refusal, at=now))
-        order: Order | None = None
-        topics = []
-        for event in events:
-            order = evolve(order, event)
-            topics.append(topics_of(event, order))
-        assert order is not None, "there is at least OrderCreated"
-        self._creating[known] = _Creating(order, [reply])
+        events, order = opened(signal, known, digest, self._tools.settings, self.system.now())
+        topics = tuple(topics_of(event, order) for event in events)
+        self._creating[known] = Creating(order, [reply])
         self._unsent.add(known)
-        self.append(f"{ORDER}{known}", 0, tuple(events), tuple(topics), order)
+        self.append(f"{ORDER}{known}", 0, events, topics, order)
 
     def _on_committed(self, append: Append) -> None:
         known = ClientOrderId(append.stream.removeprefix(ORDER))
@@ -238,8 +196,10 @@ class OrderExecutor(OrderDesk):
             for cancel in creating.cancels:
                 self._cancel_loaded(cancel, order)
         else:
-            ref = self.spawn_order(order, handoff=Handoff(order, is_wanted=True))
-            self._tools.to.broker(Want(ref, order.created_at))
+            may_be_sent = self.has_claim(order)
+            ref = self.spawn_order(order, handoff=Handoff(order, is_wanted=may_be_sent))
+            if may_be_sent:
+                self._tools.to.broker(Want(ref, order.created_at))
             for cancel in creating.cancels:
                 ref.tell(cancel)
         for position, reply in enumerate(creating.replies):
@@ -307,6 +267,39 @@ class OrderExecutor(OrderDesk):
         for _, wish in self._wishes.get(known, ()):
             order.tell(wish)
 
+    def _on_resolve(self, resolve: Resolve, reply: Reply | None) -> None:
+        known = client_order_id(resolve.account_id, resolve.signal_id)
+        told = Told(resolve, reply)
+        wish = ResolveOrder(resolve, lambda error: self.ref.tell(Decided(told, error)))
+        if (live := self._live.get(known)) is not None:
+            self._wishes.setdefault(known, []).append((reply, wish))
+            live[0].tell(wish)
+        else:
+            self.load_order(known, partial(self._resolve_loaded, wish))
+
+    def _resolve_loaded(self, wish: ResolveOrder, order: Order | None) -> None:
+        """Say why there is nothing to resolve: what is in doubt has an actor."""
+        problem = _NO_ORDER
+        if order is not None and not order.is_closed:
+            self.spawn_order(order).tell(wish)
+            return
+        if order is not None and is_adopted(order, wish.wish):
+            wish.done(None)
+            return
+        if order is not None:
+            problem = f"the order is {order.status}, not IN_DOUBT; there is nothing to resolve"
+        wish.done(InvalidInputError("signal_id", problem))
+
+    def _on_decided(self, told: Told, error: InvalidInputError | None) -> None:
+        assert isinstance(told.wish, Resolve), "only a resolve is decided"
+        known = client_order_id(told.wish.account_id, told.wish.signal_id)
+        self._forget_wish(known, told.reply)
+        if error is None:
+            receipt = Receipt(told.wish.signal_id, known, is_duplicate=False)
+            self._taken.give(told.reply, receipt)
+        else:
+            self._refuse(told.wish, error, told.reply)
+
     def _forget_wish(self, known: ClientOrderId, reply: Reply | None) -> None:
         left = [wish for wish in self._wishes.pop(known, []) if wish[0] is not reply]
         if left:
@@ -316,8 +309,7 @@ class OrderExecutor(OrderDesk):
         self, order: Order | None, cancel: Cancel, wish: CancelOrder, reply: Reply | None
     ) -> None:
         if order is None:
-            problem = "no order was made from this signal; check the id and the account"
-            self._refuse(cancel, InvalidInputError("signal_id", problem), reply)
+            self._refuse(cancel, InvalidInputError("signal_id", _NO_ORDER), reply)
             return
         self._cancel_loaded(wish, order)
 
@@ -328,7 +320,7 @@ class OrderExecutor(OrderDesk):
             wish.done()
 
     def _refuse(
-        self, wish: Signal | Cancel | Unread, error: Exception, reply: Reply | None
+        self, wish: Signal | Cancel | Resolve | Unread, error: Exception, reply: Reply | None
     ) -> None:
         """Answer the caller; a bare tell has none, so its refusal is journaled."""
         if reply is not None:

@@ -2,7 +2,8 @@
 
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 
-from actors.messages import BrokerCall, Place, WithheldError
+from actors.errors import WithheldError
+from actors.messages import BrokerCall, Place
 from domain.errors import error_text
 from domain.order import Order
 from domain.ports import Guard

@@ -66,7 +66,7 @@ class MachineActor(Actor, ABC, Generic[StateT]):
                     self._on_committed()
             case AppendFailed():
                 if message.append.life == self.life:
-                    raise message.error
+                    self.on_append_failed(message.error)
             case Loaded():
                 if message.life == self.life:
                     self._on_loaded(message)
@@ -118,6 +118,10 @@ class MachineActor(Actor, ABC, Generic[StateT]):
             effect()
         if not self._held:
             self.proceed()
+
+    def on_append_failed(self, error: Exception) -> None:
+        """React to an append that was not written; by default: forget everything, start again."""
+        raise error
 
     @abstractmethod
     def initial(self) -> StateT | None:

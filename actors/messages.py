@@ -2,17 +2,25 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import IntEnum
 from typing import Any, TypeAlias
 
 from actors.runtime import Ref
 from domain.broker import BrokerFill, BrokerOrder, BrokerPosition, OrderRef, OrderRequest
-from domain.errors import InvalidInputError, NotSentError
+from domain.errors import InvalidInputError
 from domain.events import Source
 from domain.order import Order
-from domain.signal import Cancel, Signal
-from domain.terms import ClientOrderId, RequestId, SignalId, StrategyId
+from domain.ports import BrokerGateway
+from domain.signal import Cancel, Resolve, Signal
+from domain.terms import (
+    AccountId,
+    BrokerOrderId,
+    ClientOrderId,
+    RequestId,
+    SignalId,
+    StrategyId,
+)
 
 NO_STRATEGY = StrategyId("")
 
@@ -24,19 +32,6 @@ class Line(IntEnum):
     LOOK_UP = 1
     NEW = 2
     POLL = 3
-
-
-class WithheldError(NotSentError):
-    """An order was kept back on our side; uses no attempt.
-
-    Attributes:
-        is_held: By the guard, as in a halt; otherwise its time to be sent had passed.
-    """
-
-    def __init__(self, message: str, *, retry_after_s: float, is_held: bool = False) -> None:
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
-        self.is_held = is_held
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +63,20 @@ class CancelAtBroker:
 
 @dataclass(frozen=True, slots=True)
 class LookUp:
-    """Ask the broker whether it has an order of ours."""
+    """Ask the broker whether it has an order of ours.
+
+    Attributes:
+        since: None asks by our id; a time asks for all orders since, to be told by their looks.
+    """
 
     client_order_id: ClientOrderId
+    since: datetime | None = None
+
+    def through(self, gateway: BrokerGateway, account_id: AccountId) -> Any:
+        """Return the gateway's answer: a FindResult, or a page of orders."""
+        if self.since is None:
+            return gateway.find_order(account_id, self.client_order_id)
+        return gateway.list_orders(account_id, self.since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +181,11 @@ class Reconcile:
 
 @dataclass(frozen=True, slots=True)
 class Follow:
-    """An order works at the broker: include it in the polls."""
+    """An order works at the broker, under that number: include it in the polls."""
 
     client_order_id: ClientOrderId
     since: datetime
+    number: tuple[date, BrokerOrderId] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,10 +211,16 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Rested:
-    """An order has ended and waits for leave to go."""
+    """An order has ended and waits for leave to go.
+
+    Attributes:
+        given_up: It was sent, and given up because nothing there looked like it: its fingerprint,
+            and since when one might.
+    """
 
     client_order_id: ClientOrderId
     order: Ref
+    given_up: tuple[str, datetime] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,8 +253,16 @@ class CancelOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class ResolveOrder:
+    """Do what a person decided; ``done`` gets None when it is durable, or why it was not done."""
+
+    wish: Resolve
+    done: Callable[[InvalidInputError | None], None]
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
-    """A signal or cancel is durable.
+    """A signal, cancel or resolve is durable.
 
     Attributes:
         is_duplicate: It was known already; this is the same order.
@@ -275,7 +296,7 @@ class Unread:
 class Told:
     """A wish from outside, read but not yet checked. ``reply`` is None for a bare tell."""
 
-    wish: Signal | Cancel | Unread
+    wish: Signal | Cancel | Resolve | Unread
     reply: Reply | None = None
 
 
@@ -306,7 +327,8 @@ class Handoff:
     """Carries a freshly written order to its actor's first life; later lives load the journal.
 
     Attributes:
-        is_wanted: A turn was asked for already, so that orders go out as their signals came.
+        is_wanted: A turn was asked for already, so that orders go out as their signals came; where
+            orders claim their looks, the claim is granted.
     """
 
     __slots__ = ("_order", "is_wanted", "wishes")
@@ -314,7 +336,8 @@ class Handoff:
     def __init__(self, order: Order | None = None, *, is_wanted: bool = False) -> None:
         self._order = order
         self.is_wanted = is_wanted
-        self.wishes: list[CancelOrder] = []  # Not answered yet; outlives a life of the actor.
+        # Not answered yet; outlives a life of the actor.
+        self.wishes: list[CancelOrder | ResolveOrder] = []
 
     def take(self) -> Order | None:
         """Return the order once, then None."""

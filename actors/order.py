@@ -7,7 +7,8 @@ sent. Here is what it is told; what it does by itself stands in ``actors.steps``
 from datetime import timedelta
 from typing import Any, assert_never
 
-from actors.answers import Answers
+from actors.claims import ClaimGranted, LookAlike
+from actors.errors import WithheldError
 from actors.gate import HELD_S
 from actors.messages import (
     CancelAtBroker,
@@ -15,28 +16,32 @@ from actors.messages import (
     FillSeen,
     Go,
     Leave,
+    ListOrders,
     LookUp,
     Nudge,
     OrderSeen,
     Outcome,
     Place,
+    ResolveOrder,
     Stays,
     Ticket,
     Turn,
-    WithheldError,
 )
 from actors.runtime import Done
-from actors.steps import CANCEL_BACKOFF_S, OrderSteps, Wait
+from actors.steps import CANCEL_BACKOFF_S
+from actors.tools import Wait
+from actors.totals import OrderTotals
 from domain.broker import CancelAck, OrderRequest
 from domain.events import Cancelled, CancelRequested, OrderEvent, Overdue, SubmitStarted
-from domain.lifecycle import Step, reports_in
+from domain.fingerprint import fingerprint
+from domain.journal import Loaded
+from domain.lifecycle import Step
 from domain.order import Order
 
-LOOK_UP_FIRST_S, LOOK_UP_LONGEST_S = 0.5, 30.0
 HELD_LONGEST_S = 2.0
 
 
-class OrderActor(OrderSteps):
+class OrderActor(OrderTotals):
     """Turns what it is told about one order into events of that order."""
 
     def handle(self, message: Any) -> None:
@@ -46,12 +51,12 @@ class OrderActor(OrderSteps):
                 self._on_turn(ticket)
             case Outcome():
                 self._on_outcome(message)
-            case FillSeen(fill, source):
-                self.record(self._answers.filled(fill, source))
-            case OrderSeen(news, source):
-                self.record(*reports_in(self.state, news, source, self.system.now()))
-            case CancelOrder() | Leave():
+            case FillSeen() | OrderSeen():
+                self._on_news(message)
+            case CancelOrder() | Leave() | ResolveOrder() | LookAlike() | ClaimGranted():
                 self._on_wish(message)
+            case Loaded():
+                self.on_bound(message)
             case Wait():
                 self._on_timer(message)
             case Done():
@@ -60,18 +65,38 @@ class OrderActor(OrderSteps):
                 msg = f"an order cannot handle {type(message).__name__}"
                 raise TypeError(msg)
 
-    @property
-    def _answers(self) -> Answers:
-        return Answers(self._tools.settings, self._tools.next_wait, self.system.now())
+    def _on_news(self, news: FillSeen | OrderSeen) -> None:
+        if isinstance(news, FillSeen):
+            self.record(self.answers.filled(news.fill, news.source))
+        else:
+            self.on_seen(news.order, news.source)
 
-    def _on_wish(self, wish: CancelOrder | Leave) -> None:
-        if isinstance(wish, Leave):
-            if self.is_durable and self.step() is Step.REST:
-                self.stop_self()
-            else:
-                # Something new has come since it asked.
-                self._tools.to.executor(Stays(self._id))
-            return
+    def _on_wish(self, wish: CancelOrder | Leave | ResolveOrder | LookAlike | ClaimGranted) -> None:
+        match wish:
+            case CancelOrder():
+                self._on_cancel(wish)
+            case Leave():
+                self._on_leave()
+            case ResolveOrder():
+                self.on_resolve(wish)
+            case LookAlike(order=news):
+                self.on_look_alike(news)
+            case ClaimGranted():
+                self._has_claim = True
+                self.cancel_timer(Wait.CLAIM)
+                if self.is_durable:
+                    self.proceed()
+            case _:
+                assert_never(wish)
+
+    def _on_leave(self) -> None:
+        if self.is_durable and self.step() is Step.REST and not self.is_checking():
+            self.stop_self()
+        else:
+            # Something new has come since it asked.
+            self._tools.to.executor(Stays(self._id))
+
+    def _on_cancel(self, wish: CancelOrder) -> None:
         requested = CancelRequested(
             reason=wish.reason, requested_by=wish.requested_by, at=self.system.now()
         )
@@ -94,7 +119,7 @@ class OrderActor(OrderSteps):
         self._wants_turn = False
         self.cancel_timer(Wait.TURN)
         order, now = self.state, self.system.now()
-        is_due = self.is_durable and self.step() is Step.SUBMIT
+        is_due = self.is_durable and self.step() is Step.SUBMIT and self._has_claim
         if not is_due or self.until_deadline_s() <= 0 or self.retry_in_s() > 0:
             self._tools.to.broker(Go(ticket, self.ref, None))
             if self.is_durable:
@@ -105,21 +130,32 @@ class OrderActor(OrderSteps):
         send_by_s = self.system.monotonic() + timing.send_window_s
         self._placing, self._retry_at_s = attempt, None
         self._settled_at_s = send_by_s + timing.settle_s
+        claim = fingerprint(order.signal) if self._tools.is_claiming else None
         started = SubmitStarted(
-            attempt=attempt, since=now, send_by=now + timedelta(seconds=timing.send_window_s)
+            attempt=attempt,
+            since=now,
+            send_by=now + timedelta(seconds=timing.send_window_s),
+            claim=claim,
         )
+        self._claiming = None if claim is None else (order, ticket)
         place = Place(_request(order), attempt, send_by_s, order.signal.strategy_id)
         go = Go(ticket, self.ref, place)
-        self.record(started, then=(lambda: self._tools.to.broker(go),))
+        self.record(started, then=(lambda: self._go(go),))
         longest_s = timing.send_window_s + timing.call_timeout_s + timing.overdue_grace_s
         self.wait(longest_s, Wait.ANSWER)
+
+    def _go(self, go: Go) -> None:
+        self._claiming = None
+        self._tools.to.broker(go)
 
     def _on_outcome(self, outcome: Outcome) -> None:
         match outcome.call:
             case Place():
                 self._on_placed(outcome, outcome.call.attempt)
             case LookUp():
-                self._on_looked_up(outcome)
+                self.on_looked_up(outcome)
+            case ListOrders():
+                self.on_total(outcome)
             case CancelAtBroker(number=number):
                 self._on_cancel_answer(outcome, number)
             case _:
@@ -138,7 +174,7 @@ class OrderActor(OrderSteps):
         if outcome.error is None or (is_mine and is_open):
             if isinstance(outcome.error, WithheldError) and outcome.error.is_held:
                 self._hold_back()
-            self.record(*self._answers.to_placement(self.state, outcome))
+            self.record(*self.answers.to_placement(self.state, outcome))
         elif self.is_durable:
             self.proceed()
 
@@ -156,33 +192,13 @@ class OrderActor(OrderSteps):
         if self.is_durable:
             self.proceed()
 
-    def _on_looked_up(self, outcome: Outcome) -> None:
-        self._looking = False
-        self.cancel_timer(Wait.LOOKED_UP)
-        if self.step() is not Step.LOOK_UP:
-            self.proceed()
-            return
-        settled_at_s = self.settle_end_s()
-        timing = self._tools.settings.timing
-        # A call may end long after its time; what it sent late is as late to arrive.
-        is_settled = outcome.asked_s >= settled_at_s and outcome.quiet_s >= timing.hidden_s
-        now_s = self.system.monotonic()
-        self._lookups += 1
-        self._look_after_s = now_s + min(
-            LOOK_UP_LONGEST_S, LOOK_UP_FIRST_S * 2 ** (self._lookups - 1)
-        )
-        if outcome.error is None and not is_settled:
-            settled_at_s = max(settled_at_s, outcome.asked_s + timing.hidden_s - outcome.quiet_s)
-            self._look_after_s = min(self._look_after_s, max(now_s, settled_at_s))
-        self.record(*self._answers.to_lookup(self.state, outcome, is_settled=is_settled))
-
     def _on_cancel_answer(self, outcome: Outcome, number: int) -> None:
         if self._cancelling == number:
             self._cancelling = None
             self.cancel_timer(Wait.CANCELLED)
         tried = self.state.cancel.requests if self.state.cancel is not None else 0
         self._cancel_after_s = self.system.monotonic() + CANCEL_BACKOFF_S * tried
-        ended = self._answers.to_cancel(outcome, number)
+        ended = self.answers.to_cancel(outcome, number)
         events: list[OrderEvent] = [self.bounded(ended)]
         order, ack = self.state, outcome.value
         if isinstance(ack, CancelAck) and ack.is_done and order.cancel is not None:
@@ -205,10 +221,10 @@ class OrderActor(OrderSteps):
                 self._cancelling = None
                 self.cancel_ended_unknown("the order is still open after the cancel request")
                 return
-            case Wait.END:
-                self._on_overdue()
+            case Wait.END | Wait.TOTAL:
+                (self._on_overdue if wait is Wait.END else self.ask_total)()
                 return
-            case Wait.RETRY | Wait.LOOK_UP | Wait.CANCEL:
+            case Wait.RETRY | Wait.LOOK_UP | Wait.CANCEL | Wait.CLAIM:
                 pass
             case _:
                 assert_never(wait)

@@ -3,91 +3,59 @@
 Which step is due comes from ``domain.lifecycle``; this file only knows when, and asks for it.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
-from typing import Any, assert_never
+from typing import assert_never
 
+from actors.claims import AskClaim, ClaimLost, ReleaseClaim
+from actors.facts import OrderFacts
 from actors.gate import look
-from actors.machine import Effect, MachineActor
 from actors.messages import (
     Ask,
     CancelAtBroker,
     Follow,
+    Go,
     Handoff,
     Left,
     Line,
     LookUp,
     Rested,
+    Ticket,
     Unfollow,
     Want,
 )
+from actors.tools import OrderTools, Wait
 from domain.broker import OrderRef
+from domain.errors import ClaimRefusedError
 from domain.events import (
     CancelEnded,
     Cancelled,
     CancelOutcome,
     CancelStarted,
     Failed,
-    OrderEvent,
     SubmitDoubted,
 )
+from domain.fingerprint import LOOK_BACK, fingerprint
 from domain.ids import cancel_request_id
-from domain.journal import LoadStream, Query, StreamEvents
-from domain.lifecycle import Step, decide, next_step, topics_of
-from domain.order import Order, evolve
-from domain.ports import Guard, Journal
-from domain.settings import Settings
-from domain.terms import ClientOrderId, OrderType
+from domain.lifecycle import Step
+from domain.order import Order
+from domain.terms import ClientOrderId, OrderStatus, OrderType
 
 CANCEL_BACKOFF_S = 1.0
 CANCEL_CONFIRM_S = 5.0
 WANT_AGAIN_S = 10.0
 
-
-class Wait(StrEnum):
-    """What an order waits for, each with its timer."""
-
-    TURN = "TURN"
-    ANSWER = "ANSWER"
-    RETRY = "RETRY"
-    LOOK_UP = "LOOK_UP"
-    LOOKED_UP = "LOOKED_UP"
-    CANCEL = "CANCEL"
-    CANCELLED = "CANCELLED"
-    END = "END"
+_CLAIMED = frozenset({Step.SUBMIT, Step.AWAIT, Step.LOOK_UP})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Neighbours:
-    """Whom an order tells what; callables, so that a test can listen."""
-
-    broker: Callable[[Any], None]
-    tracker: Callable[[Any], None]
-    executor: Callable[[Any], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderTools:
-    """What all orders of an engine share."""
-
-    journal: Journal
-    settings: Settings
-    guard: Guard
-    next_wait: Callable[[int, str], float | None]
-    to: Neighbours
-
-
-class OrderSteps(MachineActor[Order]):
-    """One order's facts, its waits, and the step that is due."""
+class OrderSteps(OrderFacts):
+    """One order's waits, and the step that is due."""
 
     def __init__(self, client_order_id: ClientOrderId, handoff: Handoff, tools: OrderTools) -> None:
-        super().__init__(stream=f"order/{client_order_id}", journal=tools.journal)
-        self._id = client_order_id
-        self._handoff = handoff
-        self._tools = tools
+        super().__init__(client_order_id, handoff, tools)
         self._wants_turn = False
+        self._has_claim = not tools.is_claiming
+        self._may_have_claim = tools.is_claiming  # Granted to an earlier life, or asked for.
+        self._claiming: tuple[Order, Ticket] | None = None  # Before it is known to be granted.
         self._placing: int | None = None  # The attempt whose outcome this life awaits.
         self._held_s = 0.0  # Wait before the next look at the guard; 0: it is not held back.
         self._is_at_guard = False
@@ -108,55 +76,16 @@ class OrderSteps(MachineActor[Order]):
         order = self._handoff.take()
         self._may_be_followed = order is None
         if order is not None and self._handoff.is_wanted:
-            self._wants_turn = True
+            self._wants_turn = self._has_claim = True
             self.wait(WANT_AGAIN_S, Wait.TURN)
         return order
 
-    def query(self) -> Query:
-        """Ask for the order's own stream."""
-        return LoadStream(stream=self._stream)
-
-    def restore(self, answer: StreamEvents) -> Order:
-        """Fold the stream."""
-        order: Order | None = None
-        for event in answer.events:
-            order = evolve(order, event)
-        assert order is not None, f"{self._stream} is empty"
-        for wish in self._handoff.wishes:
-            # An earlier life took it and did not live to answer.
-            self.ref.tell(wish)
-        return order
-
-    def record(self, *events: OrderEvent, then: tuple[Effect, ...] = ()) -> bool:
-        """Decide on ``events`` and journal what they come to; ``then`` follows the commit.
-
-        Returns:
-            False when all of it was known already: nothing is journaled, ``then`` is not done.
-        """
-        before, after = self.state, self.state
-        recorded: list[OrderEvent] = []
-        for event in events:
-            after, kept = decide(after, event)
-            recorded.extend(kept)
-        if not recorded:
-            if self.is_durable:
-                self.proceed()
-            return False
-        topics = tuple(topics_of(event, after) for event in recorded)
-        self.append(after, tuple(recorded), topics, version=before.version, then=then)
-        return True
-
-    def wait(self, seconds: float, what: Wait) -> None:
-        """Come back to ``what`` later; one timer for each."""
-        self.after(seconds, what, what)
-
-    def step(self) -> Step:
-        """Return what is due."""
-        return next_step(self.state, max_cancel_requests=self._tools.settings.max_cancel_requests)
-
     def proceed(self) -> None:
         """Do what is due, or see that a timer will."""
-        match step := self.step():
+        step = self.step()
+        if step not in _CLAIMED:
+            self._release_claim()
+        match step:
             case Step.SUBMIT:
                 self._proceed_to_submit()
             case Step.AWAIT | Step.LOOK_UP:
@@ -217,12 +146,18 @@ class OrderSteps(MachineActor[Order]):
             self.record(Failed(rule="deadline", reason=reason, at=now))
             return
         if (wait_s := self.retry_in_s()) > 0:
+            self._release_claim()
             self.wait(min(wait_s, until_deadline_s), Wait.RETRY)
             return
         if self._held_s:
             self._look_at_guard(until_deadline_s)
             return
         if self._wants_turn:
+            return
+        if not self._has_claim:
+            self._may_have_claim = True
+            self._tools.to.executor(AskClaim(self._id, fingerprint(order.signal)))
+            self.wait(min(WANT_AGAIN_S, until_deadline_s), Wait.CLAIM)
             return
         self._wants_turn = True
         self._tools.to.broker(Want(self.ref, order.created_at))
@@ -249,8 +184,34 @@ class OrderSteps(MachineActor[Order]):
             self.wait(wait_s, Wait.LOOK_UP)
             return
         self._looking = True
-        self._tools.to.broker(Ask(self.ref, Line.LOOK_UP, LookUp(self._id)))
+        self._tools.to.broker(Ask(self.ref, Line.LOOK_UP, LookUp(self._id, self.look_since())))
         self.wait(WANT_AGAIN_S, Wait.LOOKED_UP)
+
+    def look_since(self) -> datetime | None:
+        """Return from when on to look at all orders; None to ask by our id."""
+        return self.seen_since() if self._tools.is_claiming else None
+
+    def seen_since(self) -> datetime:
+        """Return from when on the broker may show what was sent."""
+        return (self.state.submitted_at or self.state.created_at) - LOOK_BACK
+
+    def on_append_failed(self, error: Exception) -> None:
+        """Stand in line again when another order of this look is in doubt; else start again."""
+        is_alone = len(self._held) == 1 and len(self._held[0]) == 1
+        if not isinstance(error, ClaimRefusedError) or self._claiming is None or not is_alone:
+            raise error
+        self._held.clear()
+        self._state, ticket = self._claiming
+        self._claiming, self._placing, self._has_claim = None, None, False
+        self.cancel_timer(Wait.ANSWER)
+        self._tools.to.broker(Go(ticket, self.ref, None))
+        self._tools.to.executor(ClaimLost(self._id))
+        self.proceed()
+
+    def _release_claim(self) -> None:
+        if self._tools.is_claiming and (self._has_claim or self._may_have_claim):
+            self._has_claim = self._may_have_claim = False
+            self._tools.to.executor(ReleaseClaim(self._id))
 
     def _proceed_to_cancel(self, step: Step) -> None:
         order = self.state
@@ -284,7 +245,10 @@ class OrderSteps(MachineActor[Order]):
         if not self._is_followed:
             self._is_followed = True
             since = order.submitted_at or order.created_at
-            self._tools.to.tracker(Follow(self._id, since))
+            assert order.broker_order_id is not None, "only what the broker has is followed"
+            assert order.trade_date is not None, "the broker's number comes with its trade date"
+            number = (order.trade_date, order.broker_order_id)
+            self._tools.to.tracker(Follow(self._id, since, number))
             if order.signal.order_type is OrderType.MARKET and not order.is_overdue:
                 age_s = (self.system.now() - since).total_seconds()
                 self.wait(max(0.0, self._tools.settings.market_timeout_s - age_s), Wait.END)
@@ -329,11 +293,28 @@ class OrderSteps(MachineActor[Order]):
         """Leave, unless a call or a turn is still out that would answer to nobody."""
         if self._wants_turn or self._placing is not None or self._cancelling is not None:
             return
+        if self.is_checking():
+            return
         if self._is_followed or self._may_be_followed:
             self._is_followed = self._may_be_followed = False
             self._tools.to.tracker(Unfollow(self._id))
         # It says when to leave: what it has told us by then comes first.
-        self._tools.to.executor(Rested(self._id, self.ref))
+        self._tools.to.executor(Rested(self._id, self.ref, self._given_up()))
+
+    def is_checking(self) -> bool:
+        """Return whether something about an order that has ended is still being found out."""
+        return False
+
+    def _given_up(self) -> tuple[str, datetime] | None:
+        """Return what nothing was found of, where orders are found by their looks."""
+        order = self.state
+        since, ended = order.submitted_at, order.closure
+        if not self._tools.is_claiming or since is None or ended is None:
+            return None
+        is_absent = ended.status in (OrderStatus.FAILED, OrderStatus.CANCELLED)
+        if not is_absent or order.broker_order_id is not None:
+            return None
+        return fingerprint(order.signal), since
 
 
 def _seconds_until(moment: datetime, now: datetime) -> float:

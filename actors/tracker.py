@@ -29,7 +29,16 @@ from actors.messages import (
     Unfollow,
 )
 from actors.runtime import Actor
-from domain.broker import BrokerFill, BrokerOrder, BrokerState, FillNews, OrderNews, Page, StreamGap
+from domain.broker import (
+    BrokerCapabilities,
+    BrokerFill,
+    BrokerOrder,
+    BrokerState,
+    FillNews,
+    OrderNews,
+    Page,
+    StreamGap,
+)
 from domain.events import Source
 from domain.settings import Settings
 from domain.terms import ZERO, ClientOrderId
@@ -58,12 +67,20 @@ class TrackerActor(Actor):
     """Asks what happened to the orders at the broker, and tells what is new."""
 
     def __init__(
-        self, settings: Settings, to: TrackerNeighbours, followed: dict[ClientOrderId, datetime]
+        self,
+        settings: Settings,
+        to: TrackerNeighbours,
+        broker: BrokerCapabilities,
+        followed: dict[ClientOrderId, Follow],
     ) -> None:
         super().__init__()
         self._settings = settings
         self._to = to
         self._followed = followed  # Outlives a life: orders say it once.
+        self._numbers = {follow.number for follow in followed.values()}
+        self._has_fills = broker.has_exec_ids
+        # Without ids or executions the stream cannot say whose it is, or count.
+        self._is_stream_hint = not (broker.carries_client_ids and broker.has_exec_ids)
         self._is_whole = True
         self._known: dict[OrderKey, tuple[BrokerState, Decimal]] = {}
         self._filled: dict[OrderKey, Decimal] = {}
@@ -85,11 +102,11 @@ class TrackerActor(Actor):
     def on_receive(self, message: Any) -> None:
         """Handle one message."""
         match message:
-            case Follow(client_order_id=order, since=since):
-                self._followed[order] = since
-                self._touch()
+            case Follow():
+                self._follow(message)
             case Unfollow(client_order_id=order):
-                self._followed.pop(order, None)
+                gone = self._followed.pop(order, None)
+                self._numbers.discard(None if gone is None else gone.number)
             case Nudge():
                 self._touch()
             case Outcome():
@@ -104,8 +121,18 @@ class TrackerActor(Actor):
             case _:
                 self._on_news(message)
 
+    def _follow(self, follow: Follow) -> None:
+        self._followed[follow.client_order_id] = follow
+        self._numbers.add(follow.number)
+        if self._told_until is not None and follow.since < self._told_until - OVERLAP:
+            # What happened to it may lie before the next short look: take a full one.
+            self._reconcile_at_s = 0.0
+        self._touch()
+
     def _on_news(self, news: Any) -> None:
         match news:
+            case FillNews() | OrderNews() if self._is_stream_hint:
+                self._touch()
             case FillNews(fill=fill):
                 self._tell_fill(fill, Source.STREAM)
             case OrderNews(order=order):
@@ -155,7 +182,8 @@ class TrackerActor(Actor):
         self._is_full = True
         self._reconcile_at_s = self.system.monotonic() + self._settings.reconcile_s
         self._forget_old_days()
-        oldest = min(self._followed.values(), default=self.system.now())
+        since = (follow.since for follow in self._followed.values())
+        oldest = min(since, default=self.system.now())
         return min(oldest, self.system.now()) - timedelta(days=1)
 
     def _forget_old_days(self) -> None:
@@ -207,8 +235,11 @@ class TrackerActor(Actor):
         self._finish(is_complete=self._is_whole and page.is_complete)
 
     def _lacks_fills(self, order: BrokerOrder) -> bool:
+        if not self._has_fills:
+            return False
         is_again = self._is_full and self._is_followed(order) and order.cum_qty > 0
-        return is_again or order.cum_qty > self._filled.get(_key(order), ZERO)
+        # Less than was told: an execution was withdrawn, and that is one of its own.
+        return is_again or order.cum_qty != self._filled.get(_key(order), ZERO)
 
     def _finish(self, *, is_complete: bool) -> None:
         if is_complete:
@@ -242,11 +273,13 @@ class TrackerActor(Actor):
         return self._known.get(_key(order)) != (order.state, order.cum_qty)
 
     def _is_followed(self, news: BrokerOrder | BrokerFill) -> bool:
-        return news.client_order_id is None or news.client_order_id in self._followed
+        if news.client_order_id is not None:
+            return news.client_order_id in self._followed
+        return (news.trade_date, news.broker_order_id) in self._numbers
 
     def _tell_orders(self, orders: tuple[BrokerOrder, ...]) -> None:
         for order in orders:
-            if order.cum_qty <= self._filled.get(_key(order), ZERO):
+            if not self._has_fills or order.cum_qty == self._filled.get(_key(order), ZERO):
                 self._known[_key(order)] = (order.state, order.cum_qty)
             self._to.executor(OrderSeen(order, Source.POLL))
 

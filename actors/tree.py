@@ -8,13 +8,14 @@ from threading import Lock
 from actors.broker import BrokerActor
 from actors.bus import EventBus
 from actors.calls import Door
-from actors.executor import OrderExecutor, Taken
+from actors.executor import OrderExecutor
 from actors.limits import CallSlot, RequestBucket, poll_bucket, request_bucket
 from actors.messages import Receipt, Subscribe, Wake
 from actors.position import PositionActor
 from actors.retry import retry_waits
 from actors.runtime import ActorSystem, Ref
-from actors.steps import Neighbours, OrderTools
+from actors.taken import Taken
+from actors.tools import Neighbours, OrderTools
 from actors.tracker import TrackerActor, TrackerNeighbours
 from domain.ports import BrokerGateway, Guard, Journal, Store
 from domain.settings import Settings
@@ -105,6 +106,7 @@ def grow(settings: Settings, ports: Ports, system: ActorSystem, last: Lasting) -
         journal=journal,
         settings=settings,
         guard=guard,
+        broker=ports.gateway.capabilities,
         next_wait=retry_waits(settings.retry_waits_s),
         to=Neighbours(broker=broker.tell, tracker=tracker.tell, executor=executor.tell),
     )
@@ -122,9 +124,8 @@ def grow(settings: Settings, ports: Ports, system: ActorSystem, last: Lasting) -
     watching = position.bind(
         system.spawn(PositionActor, account_id, journal, tracker.tell, name="position")
     )
-    ports.gateway.subscribe(
-        tracker.bind(system.spawn(TrackerActor, settings, watched, {}, name="tracker")).tell
-    )
+    watcher = system.spawn(TrackerActor, settings, watched, tools.broker, {}, name="tracker")
+    ports.gateway.subscribe(tracker.bind(watcher).tell)
 
     def wake(seq: int, has_fills: bool) -> None:
         if has_fills:

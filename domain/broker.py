@@ -41,7 +41,13 @@ class ClientIdSupport(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerCapabilities:
-    """What a broker can do; the engine asks nothing else of it."""
+    """What a broker can do; the engine asks nothing else of it.
+
+    Attributes:
+        has_exec_ids: Executions are told one by one. Otherwise only the totals of each order are
+            (``BrokerOrder.cum_qty`` with ``cum_amount`` or ``avg_px``), and fills are their
+            differences.
+    """
 
     name: str
     client_ids: ClientIdSupport
@@ -51,6 +57,11 @@ class BrokerCapabilities:
     has_exec_ids: bool
     shorting: bool
     is_live: bool  # Real money. Paper and simulators say False.
+
+    @property
+    def carries_client_ids(self) -> bool:
+        """True when an order can be found again by our own id."""
+        return self.client_ids is not ClientIdSupport.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +113,14 @@ class BrokerFill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerOrder:
-    """The broker's word on one order, as of ``transact_time`` (its last change there)."""
+    """The broker's word on one order, as of ``transact_time`` (its last change there).
+
+    Attributes:
+        client_order_id: Ours, or None when the broker does not carry it or it is not ours.
+        placed_at: When the broker took it; None when the broker does not say.
+        cum_amount: Price times quantity over its executions; None when the broker does not say.
+        avg_px: Average price, as the broker rounds it; None when the broker does not say.
+    """
 
     client_order_id: ClientOrderId | None
     broker_order_id: BrokerOrderId
@@ -116,6 +134,9 @@ class BrokerOrder:
     state: BrokerState
     reason: str
     transact_time: datetime
+    placed_at: datetime | None = None
+    cum_amount: Decimal | None = None
+    avg_px: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,5 +97,9 @@ class ConflictError(StoreError):
     """The stream holds more events than the writer believed; the writer must load it again."""
 
 
+class ClaimRefusedError(StoreError):
+    """Another order that looks the same at the broker is in doubt; ask for the claim again."""
+
+
 class EngineStoppedError(OncefillError):
     """The engine was stopped or has failed; nothing was accepted."""

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from domain.halt import Halted, Resumed
 from domain.signal import Signal
-from domain.terms import BrokerOrderId, ClientOrderId, ExecId, RequestId
+from domain.terms import BrokerOrderId, ClientOrderId, ExecId, RequestId, Verdict
 
 
 class Proof(StrEnum):
@@ -23,6 +23,7 @@ class Proof(StrEnum):
     HELD = "HELD"  # The guard let nothing pass, as in a halt; uses no attempt.
     RATE_LIMITED = "RATE_LIMITED"  # The broker did not look at it; uses no attempt.
     ABSENT = "ABSENT"  # A complete lookup asked after the settle time found nothing.
+    OPERATOR = "OPERATOR"  # A person looked after the settle time, and says so.
 
 
 class Source(StrEnum):
@@ -32,6 +33,8 @@ class Source(StrEnum):
     LOOKUP = "LOOKUP"
     STREAM = "STREAM"
     POLL = "POLL"
+    LOOK = "LOOK"  # No id: the only order there that looks like ours and is nobody else's.
+    OPERATOR = "OPERATOR"  # A person says which one it is.
 
 
 class CancelOutcome(StrEnum):
@@ -52,6 +55,11 @@ class Anomaly(StrEnum):
     SECOND_BROKER_ORDER = "SECOND_BROKER_ORDER"
     REJECTED_AFTER_FILL = "REJECTED_AFTER_FILL"
     UNEXPECTED_END = "UNEXPECTED_END"
+    BUSTED = "BUSTED"  # An execution was withdrawn.
+    SEVERAL_MATCH = "SEVERAL_MATCH"  # More than one order there looks like the one in doubt.
+    NOT_FOUND = "NOT_FOUND"  # Settled, and not there; by policy a person decides.
+    UNANSWERED = "UNANSWERED"  # The broker has not answered many lookups of one in doubt.
+    KNOWN_BUT_ABSENT = "KNOWN_BUT_ABSENT"  # It says that it has our id, and does not show it.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +80,7 @@ class SubmitStarted:
     attempt: int
     since: datetime
     send_by: datetime
+    claim: str | None = None  # Its fingerprint, where the broker does not carry our ids.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +107,7 @@ class SubmitDoubted:
     attempt: int
     reason: str
     at: datetime
+    is_known_there: bool = False  # The broker says that it has our id already.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +140,7 @@ class Filled:
     """One execution (ExecType F TRADE), with the fees that were charged for it.
 
     Attributes:
+        last_qty: Negative, fees as well, when one is withdrawn (ExecType H TRADE_CANCEL).
         is_fee_from_broker: False when commission and tax come from the market's fee table.
     """
 
@@ -226,6 +237,18 @@ class Flagged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """A person decided about an order in doubt; what follows stands behind it in the stream."""
+
+    verdict: Verdict
+    broker_order_id: BrokerOrderId | None
+    trade_date: date | None
+    reason: str
+    requested_by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SignalRefused:
     """A signal made no order. The field is named, its value is not kept."""
 
@@ -284,6 +307,7 @@ OurOrderEvent: TypeAlias = (
     | CancelEnded
     | Overdue
     | Flagged
+    | Resolved
 )
 Report: TypeAlias = Accepted | Filled | Cancelled | Expired | Rejected
 OrderEvent: TypeAlias = OurOrderEvent | Report
@@ -308,6 +332,7 @@ ORDER_EVENTS: tuple[type, ...] = (
     Failed,
     Overdue,
     Flagged,
+    Resolved,
 )
 EVENTS: tuple[type, ...] = (
     *ORDER_EVENTS,

@@ -32,6 +32,7 @@ from domain.events import (
     Overdue,
     Rejected,
     Report,
+    Resolved,
     Source,
     SubmitDoubted,
     SubmitFailed,
@@ -49,8 +50,10 @@ LEGAL_CHANGES: Mapping[OrderStatus, frozenset[OrderStatus]] = {
         {S.PENDING, S.IN_DOUBT, S.PARTIAL, S.FILLED, S.CANCELLED, S.EXPIRED, S.REJECTED}
     ),
     S.IN_DOUBT: frozenset({S.PENDING, S.SUBMITTED, S.PARTIAL, S.FILLED, S.REJECTED}),
-    S.PARTIAL: frozenset({S.FILLED, S.CANCELLED, S.EXPIRED}),
-    S.FILLED: frozenset(),
+    # SUBMITTED: all that was filled was withdrawn.
+    S.PARTIAL: frozenset({S.FILLED, S.CANCELLED, S.EXPIRED, S.SUBMITTED}),
+    # An execution was withdrawn: the order is open again, or as it had ended before.
+    S.FILLED: frozenset({S.PARTIAL, S.SUBMITTED, S.CANCELLED, S.EXPIRED}),
     # Back to SUBMITTED or PARTIAL: given up here, then found at the broker after all.
     S.CANCELLED: frozenset({S.FILLED, S.SUBMITTED, S.PARTIAL}),
     S.EXPIRED: frozenset({S.FILLED}),
@@ -163,12 +166,7 @@ def _judge_accepted(order: Order, event: Accepted) -> tuple[OrderEvent, ...]:
             return (event,)
         detail = f"broker order {event.broker_order_id} found after {order.status}"
         found = Flagged(anomaly=Anomaly.FOUND_AFTER_END, detail=detail, at=event.at)
-        wish = CancelRequested(
-            reason="found at the broker after it had been given up",
-            requested_by="oncefill",
-            at=event.at,
-        )
-        return event, found, wish
+        return event, found, _unwanted(event)
     if order.broker_order_id == event.broker_order_id:
         return ()
     return (_second(order, event),)
@@ -177,6 +175,8 @@ def _judge_accepted(order: Order, event: Accepted) -> tuple[OrderEvent, ...]:
 def _judge_filled(order: Order, event: Filled) -> tuple[OrderEvent, ...]:
     if order.has_fill(fill_key(event)):
         return ()
+    if event.last_qty < 0:
+        return _judge_bust(order, event)
     recorded: list[OrderEvent] = [event]
     if order.broker_order_id not in (None, event.broker_order_id):
         recorded.append(_second(order, event))
@@ -186,10 +186,31 @@ def _judge_filled(order: Order, event: Filled) -> tuple[OrderEvent, ...]:
     ):
         detail = f"execution {event.exec_id} of {event.last_qty} after {ended.status}"
         recorded.append(Flagged(anomaly=Anomaly.FILL_AFTER_END, detail=detail, at=event.at))
+        if order.broker_order_id is None and order.cum_qty + event.last_qty < order.order_qty:
+            recorded.append(_unwanted(event))
     if order.cum_qty + event.last_qty > order.order_qty:
         detail = f"execution {event.exec_id} fills more than the {order.order_qty} ordered"
         recorded.append(Flagged(anomaly=Anomaly.OVER_FILL, detail=detail, at=event.at))
     return tuple(recorded)
+
+
+def _judge_bust(order: Order, event: Filled) -> tuple[OrderEvent, ...]:
+    """A withdrawn execution comes off the ledger; one that we never booked is only flagged."""
+    is_ours = order.broker_order_id == event.broker_order_id
+    is_booked = is_ours and order.cum_qty + event.last_qty >= 0
+    detail = f"execution {event.exec_id}: {-event.last_qty} at {event.last_px} withdrawn"
+    if not is_booked:
+        detail += f", of {order.cum_qty} booked; nothing was taken off"
+    flag = Flagged(anomaly=Anomaly.BUSTED, detail=detail, at=event.at)
+    return (event, flag) if is_booked else (flag,)
+
+
+def _unwanted(event: Accepted | Filled) -> CancelRequested:
+    return CancelRequested(
+        reason="found at the broker after it had been given up",
+        requested_by="oncefill",
+        at=event.at,
+    )
 
 
 def _judge_rejected(order: Order, event: Rejected) -> tuple[OrderEvent, ...]:
@@ -224,6 +245,9 @@ def _judge_ours(order: Order, event: OurOrderEvent) -> tuple[OrderEvent, ...]:
             return _judge_cancel(order, event)
         case Overdue():
             return () if order.is_closed or order.is_overdue else (event,)
+        case Resolved():
+            _require(order.status is S.IN_DOUBT, order, event)
+            return (event,)
         case _:
             return (event,)
 
@@ -279,12 +303,15 @@ _TOPICS: Mapping[type, tuple[str, ...]] = {
     Failed: ("order.failed",),
     Overdue: ("order.overdue",),
     Flagged: ("order.flagged",),
+    Resolved: ("order.resolved",),
 }
 
 
 def topics_of(event: OrderEvent, after: Order) -> tuple[str, ...]:
     """Return the names under which an event is published; ``after`` is the order with it."""
     match event:
+        case Filled(last_qty=qty) if qty < 0:
+            return ("order.busted",)
         case Filled():
             if after.status is S.FILLED:
                 return ("order.filled",)

@@ -27,50 +27,16 @@ from domain.events import (
     OrderEvent,
     Overdue,
     Rejected,
+    Resolved,
     SubmitDoubted,
     SubmitFailed,
     SubmitStarted,
 )
+from domain.order_parts import Closure, PendingCancel, Placement
 from domain.signal import Signal
 from domain.terms import ZERO, BrokerOrderId, ClientOrderId, ExecId, OrderStatus, Symbol
 
 FillKey = tuple[BrokerOrderId, date, ExecId]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placement:
-    """An attempt that has left, or is about to, and has no certain outcome yet."""
-
-    attempt: int
-    since: datetime
-    send_by: datetime
-    doubt: str | None = None  # Why its outcome is unknown; None while its answer is awaited.
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Closure:
-    """What ended the order."""
-
-    status: OrderStatus
-    reason: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PendingCancel:
-    """A wish to cancel, beside the status (FIX 39=6).
-
-    Attributes:
-        requests: How many requests have left for this wish.
-        is_asking: One of them has no outcome yet.
-        is_acknowledged: The broker took the latest one; reports say when it is done.
-    """
-
-    reason: str
-    at: datetime
-    requests: int = 0
-    is_asking: bool = False
-    is_acknowledged: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +46,9 @@ class Order:
     Attributes:
         attempts: Placements that used an attempt, the one under way included.
         retry_at: Earliest time of the next attempt; None when nothing holds it back.
-        cum_qty: Shares filled (FIX 14): the sum of ``fills``.
+        cum_qty: Shares filled (FIX 14): the sum of ``fills``, withdrawn ones taken off.
         cum_amount: Sum of price times quantity over ``fills``.
-        fills: Every execution booked, in the order of booking.
+        fills: Every execution booked or withdrawn, in the order of booking.
         cancel_requests: Cancel requests that ever left; their numbers never repeat.
         flags: Broker news that should not have been possible, each kept once.
         closure: What ended it; a later fill may withdraw that.
@@ -150,6 +116,16 @@ class Order:
         return self.cum_amount / self.cum_qty if self.cum_qty else None
 
     @property
+    def claim(self) -> str | None:
+        """What this order has in doubt and no other may; None when it claims nothing."""
+        return None if self.placement is None else self.placement.claim
+
+    @property
+    def busts(self) -> int:
+        """How often an execution was withdrawn."""
+        return sum(fill.last_qty < 0 for fill in self.fills)
+
+    @property
     def is_closed(self) -> bool:
         """True when nothing is left to do, as far as we know."""
         return self.status.is_terminal
@@ -210,15 +186,17 @@ def _apply(order: Order, event: OrderEvent) -> Order:
             return _apply_cancel(order, event)
         case Cancelled() | Expired() | Rejected() | Failed():
             return _close(order, event)
-        case Overdue() | Flagged():
+        case Overdue() | Flagged() | Resolved():
             return _apply_note(order, event)
         case _:
             assert_never(event)
 
 
-def _apply_note(order: Order, event: Overdue | Flagged) -> Order:
+def _apply_note(order: Order, event: Overdue | Flagged | Resolved) -> Order:
     if isinstance(event, Overdue):
         return _after(order, is_overdue=True)
+    if isinstance(event, Resolved):
+        return _after(order)
     return _after(order, flags=(*order.flags, flag_text(event)))
 
 
@@ -227,7 +205,9 @@ def _apply_submit(
 ) -> Order:
     match event:
         case SubmitStarted():
-            placement = Placement(attempt=event.attempt, since=event.since, send_by=event.send_by)
+            placement = Placement(
+                attempt=event.attempt, since=event.since, send_by=event.send_by, claim=event.claim
+            )
             first = order.submitted_at or event.since
             return _after(
                 order,
@@ -249,7 +229,8 @@ def _apply_submit(
             )
         case SubmitDoubted():
             assert order.placement is not None, "decide() lets only a placement be doubted"
-            doubted = replace(order.placement, doubt=event.reason)
+            is_known = order.placement.is_known_there or event.is_known_there
+            doubted = replace(order.placement, doubt=event.reason, is_known_there=is_known)
             return _after(order, placement=doubted, last_reason=event.reason)
         case LookedUp():
             return _after(order, last_reason=event.reason)
@@ -291,7 +272,7 @@ def _apply_fill(order: Order, fill: Filled) -> Order:
         commission=order.commission + fill.commission,
         tax=order.tax + fill.tax,
         fills=(*order.fills, fill),
-        filled_at=fill.transact_time,
+        filled_at=fill.transact_time if fill.last_qty > 0 else order.filled_at,
         **binding,
     )
 

@@ -19,7 +19,11 @@ _AVERAGE = Context(prec=28, rounding=ROUND_HALF_EVEN)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedFill:
-    """A booked fill, for the PositionActor. ``seq`` is the number of its journal event."""
+    """A booked fill, for the PositionActor. ``seq`` is the number of its journal event.
+
+    A negative ``last_qty`` withdraws an execution; ``side`` is that of the order, and the fees are
+    what is given back, negative as well.
+    """
 
     seq: int
     client_order_id: ClientOrderId
@@ -115,6 +119,7 @@ class PositionChanged:
 
     Attributes:
         fill_seq: Journal number of the fill.
+        last_qty: Negative when an execution was withdrawn.
         closed_qty: How much of ``last_qty`` closed the position that was there.
         realized_gross: Of this fill alone.
         qty: Shares held after it, signed.
@@ -143,14 +148,10 @@ def change_for(book: PositionBook, fill: RecordedFill, at: datetime) -> Position
     """Return what the fill does to the book; None when it was applied before."""
     if fill.seq <= book.checkpoint:
         return None
-    assert fill.last_qty > 0, f"fill {fill.seq} has no quantity; an order books none like it"
+    assert fill.last_qty, f"fill {fill.seq} has no quantity; an order books none like it"
     held = book.position(fill.symbol)
-    closed_qty = _closed_qty(held, fill)
     with exact():
-        released = _released_cost(held, closed_qty)
-        # Closing takes the sign of what is closed, opening that of the fill.
-        closing_amount = fill.last_px * closed_qty * -fill.side.sign
-        opening_amount = fill.last_px * (fill.last_qty - closed_qty) * fill.side.sign
+        closed_qty, realized_gross, cost = _effect(held, fill)
         return PositionChanged(
             fill_seq=fill.seq,
             client_order_id=fill.client_order_id,
@@ -160,11 +161,11 @@ def change_for(book: PositionBook, fill: RecordedFill, at: datetime) -> Position
             last_qty=fill.last_qty,
             last_px=fill.last_px,
             closed_qty=closed_qty,
-            realized_gross=closing_amount - released,
+            realized_gross=realized_gross,
             commission=fill.commission,
             tax=fill.tax,
             qty=held.qty + fill.last_qty * fill.side.sign,
-            cost=held.cost - released + opening_amount,
+            cost=cost,
             trade_date=fill.trade_date,
             at=at,
         )
@@ -213,9 +214,27 @@ def topics_of_change(before: Position, event: PositionChanged) -> tuple[str, ...
     return ("position.changed", "pnl.daily")
 
 
-def _closed_qty(held: Position, fill: RecordedFill) -> Decimal:
-    is_against = held.qty * fill.side.sign < 0
-    return min(abs(held.qty), fill.last_qty) if is_against else ZERO
+def _effect(held: Position, fill: RecordedFill) -> tuple[Decimal, Decimal, Decimal]:
+    """Return what is closed, what that realizes, and the cost of what is open afterwards.
+
+    A withdrawn execution is taken out of the cost at its own price while the shares are still
+    held. What was closed meanwhile keeps its result; then, and when the execution had closed a
+    position, withdrawing it is the opposite trade at its price. Cash, quantity and the sum of
+    realized and unrealized are exact in any case.
+    """
+    sign = fill.side.sign
+    if fill.last_qty < 0 and held.qty * sign >= -fill.last_qty:
+        cost = held.cost + fill.last_px * fill.last_qty * sign
+        is_flat = held.qty * sign == -fill.last_qty
+        return (ZERO, -cost, ZERO) if is_flat else (ZERO, ZERO, cost)
+    signed = fill.last_qty * sign
+    closed_qty = min(abs(held.qty), abs(signed)) if held.qty * signed < 0 else ZERO
+    direction = 1 if signed > 0 else -1
+    released = _released_cost(held, closed_qty)
+    # Closing takes the sign of what is closed, opening that of the fill.
+    closing_amount = fill.last_px * closed_qty * -direction
+    opening_amount = fill.last_px * (abs(signed) - closed_qty) * direction
+    return closed_qty, closing_amount - released, held.cost - released + opening_amount
 
 
 def _released_cost(held: Position, closed_qty: Decimal) -> Decimal:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
+from enum import StrEnum
 
 from domain.checks import (
     id_text,
@@ -29,6 +30,8 @@ class BrokerTiming:
         longest_hidden_s: V: the longest that an accepted order may be missing from queries.
         send_window_s: ``send_by`` lies this long after SubmitStarted.
         overdue_grace_s: A call this long past its timeout stops the engine.
+        clock_skew_s: How far the broker's clock may be from ours, its rounding to whole seconds
+            included; only where orders are found by what they look like.
     """
 
     call_timeout_s: float = 5.0
@@ -36,12 +39,13 @@ class BrokerTiming:
     longest_hidden_s: float = 0.5
     send_window_s: float = 2.0
     overdue_grace_s: float = 10.0
+    clock_skew_s: float = 2.0
 
     def __post_init__(self) -> None:
         """Refuse times that cannot be: without a bound on a call there is no settle time."""
         for name in ("call_timeout_s", "send_window_s", "overdue_grace_s"):
             require_seconds(name, getattr(self, name), least=0.001)
-        for name in ("latest_accept_s", "longest_hidden_s"):
+        for name in ("latest_accept_s", "longest_hidden_s", "clock_skew_s"):
             require_seconds(name, getattr(self, name), least=0.0)
 
     @property
@@ -87,6 +91,13 @@ class RiskLimits:
             require(name, limit is None or is_amount, problem)
 
 
+class AbsentPolicy(StrEnum):
+    """What follows when a settled, complete look did not find an order in doubt."""
+
+    AUTOMATIC = "AUTOMATIC"  # It is believed: the next attempt, by the retry policy.
+    STRICT = "STRICT"  # It stays in doubt, flagged, until a person resolves it.
+
+
 LONGEST_DEADLINE = timedelta(days=30)
 MOST_CANCELS = 999  # Their number has three digits in the request id.
 PAPER = AccountId("paper")
@@ -103,6 +114,8 @@ class Settings:
         market_timeout_s: A market order open longer than this raises ``order.overdue``.
         cancel_overdue: Cancel what is overdue as well.
         max_unsent: Orders that may wait PENDING; above it a signal is refused as busy.
+        absent_policy: When an order in doubt is not found. None: AUTOMATIC where the broker
+            carries our ids, STRICT where it does not.
         max_tree_rebuilds: How often a failed actor tree is built again before the engine fails.
     """
 
@@ -123,6 +136,7 @@ class Settings:
     reconcile_s: float = 60.0
     market_timeout_s: float = 60.0
     cancel_overdue: bool = False
+    absent_policy: AbsentPolicy | None = None
     max_cancel_requests: int = 5
     max_unsent: int = 10_000
     max_tree_rebuilds: int = 3
@@ -136,6 +150,8 @@ class Settings:
             require_kind(name, getattr(self, name), kind)
         self._check_times()
         require("cancel_overdue", isinstance(self.cancel_overdue, bool), "give True or False")
+        is_policy = self.absent_policy is None or isinstance(self.absent_policy, AbsentPolicy)
+        require("absent_policy", is_policy, "give an AbsentPolicy, or None for the broker's own")
         require_whole("max_cancel_requests", self.max_cancel_requests, least=1, most=MOST_CANCELS)
         require_whole("max_unsent", self.max_unsent, least=1)
         require_whole("max_tree_rebuilds", self.max_tree_rebuilds, least=0)

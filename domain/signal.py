@@ -1,4 +1,4 @@
-"""What a runner tells: a wish to trade, or to cancel. Read strictly, then checked against rules."""
+"""What a runner or a person tells: trade, cancel, resolve. Read strictly, then checked."""
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
@@ -13,7 +13,17 @@ from domain.checks import LONGEST_ID, id_text
 from domain.errors import InvalidInputError
 from domain.instrument import Instrument, Instruments, is_on_lot, is_on_tick, tick_size
 from domain.money import parse_decimal, trim
-from domain.terms import AccountId, OrderType, Side, SignalId, StrategyId, Symbol, TimeInForce
+from domain.terms import (
+    AccountId,
+    BrokerOrderId,
+    OrderType,
+    Side,
+    SignalId,
+    StrategyId,
+    Symbol,
+    TimeInForce,
+    Verdict,
+)
 
 MAX_ORDER_QTY = Decimal(10**9)
 LONGEST_SYMBOL = 20
@@ -62,9 +72,29 @@ class Cancel:
     requested_by: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolve:
+    """What a person found out about an order in doubt; ``reason`` is kept in the audit trail.
+
+    Attributes:
+        verdict: ADOPT names the order at the broker; ABSENT says that there is none.
+        broker_order_id: The broker's number, for ADOPT only.
+        trade_date: The day of that number, for ADOPT only; numbers start again each day.
+    """
+
+    signal_id: SignalId
+    account_id: AccountId
+    verdict: Verdict
+    reason: str
+    requested_by: str = ""
+    broker_order_id: BrokerOrderId | None = None
+    trade_date: date | None = None
+
+
 # The fields that each may have, in order, and what they are when left out.
 _DEFAULTS: Mapping[type, Mapping[str, Any]] = {
-    kind: {field.name: field.default for field in fields(kind)} for kind in (Signal, Cancel)
+    kind: {field.name: field.default for field in fields(kind)}
+    for kind in (Signal, Cancel, Resolve)
 }
 
 
@@ -102,6 +132,33 @@ def parse_cancel(raw: Mapping[str, object] | Cancel) -> Cancel:
         account_id=AccountId(id_text("account_id", values["account_id"])),
         reason=_free_text("reason", values["reason"]),
         requested_by=_free_text("requested_by", values["requested_by"]),
+    )
+
+
+def parse_resolve(raw: Mapping[str, object] | Resolve) -> Resolve:
+    """Return the decision about an order in doubt with every field typed.
+
+    Raises:
+        InvalidInputError: A field is unknown, missing or of no use; it is named.
+    """
+    values = _values(raw, Resolve)
+    verdict = _member("verdict", values["verdict"], Verdict)
+    reason = _free_text("reason", values["reason"])
+    if not reason.strip():
+        raise InvalidInputError("reason", "say why; it is kept in the audit trail")
+    number, day = values["broker_order_id"], values["trade_date"]
+    if verdict is Verdict.ABSENT:
+        for name, value in (("broker_order_id", number), ("trade_date", day)):
+            if value is not None:
+                raise InvalidInputError(name, "leave it out of ABSENT: there is no order to name")
+    return Resolve(
+        signal_id=SignalId(id_text("signal_id", values["signal_id"])),
+        account_id=AccountId(id_text("account_id", values["account_id"])),
+        verdict=verdict,
+        reason=reason,
+        requested_by=_free_text("requested_by", values["requested_by"]),
+        broker_order_id=_number(number) if verdict is Verdict.ADOPT else None,
+        trade_date=_day("trade_date", day) if verdict is Verdict.ADOPT else None,
     )
 
 
@@ -219,6 +276,21 @@ def _member(field: str, value: object, kind: type[E]) -> E:
         except ValueError:
             pass
     raise InvalidInputError(field, f"give one of {', '.join(kind)}")
+
+
+def _number(value: object) -> BrokerOrderId:
+    return BrokerOrderId(id_text("broker_order_id", value))
+
+
+def _day(field: str, value: object) -> date:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    try:
+        if isinstance(value, str) and value.isascii():
+            return date.fromisoformat(value)
+    except ValueError:
+        pass
+    raise InvalidInputError(field, "give the broker's day of that number, for example 2024-01-02")
 
 
 def _moment(field: str, value: object) -> datetime | None:

@@ -43,6 +43,13 @@ class TimeInForce(StrEnum):
     FOK = "FOK"  # 4
 
 
+class Verdict(StrEnum):
+    """What a person found out about an order in doubt."""
+
+    ADOPT = "ADOPT"  # The broker has it, under a number that is named.
+    ABSENT = "ABSENT"  # The broker never took it.
+
+
 class OrderStatus(StrEnum):
     """Where an order is in its life (FIX OrdStatus 39); derived from facts, never stored alone."""
 

@@ -1,11 +1,19 @@
 """Fakes that pass the contract suites of the real things."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
-from domain.errors import ConflictError, FencedError, NotSentError, StoreError
+from domain.errors import (
+    ClaimRefusedError,
+    ConflictError,
+    FencedError,
+    HaltedError,
+    NotSentError,
+    StoreError,
+)
 from domain.events import Filled
 from domain.journal import (
     Answer,
@@ -28,7 +36,7 @@ from domain.journal import (
 from domain.order import Order
 from domain.ports import Clock
 from domain.position import PositionBook, RecordedFill
-from domain.terms import AccountId, ClientOrderId
+from domain.terms import AccountId, ClientOrderId, StrategyId, Symbol
 
 PAPER = AccountId("paper")
 
@@ -230,6 +238,8 @@ class MemoryJournal:
             self._rejected.add(key)
             msg = f"{append.stream} holds {version} events; load it again."
             return AppendFailed(append, ConflictError(msg))
+        if _is_claimed(store, append):
+            return AppendFailed(append, ClaimRefusedError(f"another order like {append.stream}"))
         _write(store, append, version)
         store.fills += fills
         store.fill_keys |= keys
@@ -283,6 +293,14 @@ def _fills_of(append: Append, *, first_seq: int) -> list[RecordedFill]:
         for seq, event in enumerate(append.events, first_seq)
         if isinstance(event, Filled)
     ]
+
+
+def _is_claimed(store: MemoryStore, append: Append) -> bool:
+    """Return whether another order has in doubt what looks the same at the broker."""
+    if not isinstance(append.state, Order) or append.state.claim is None:
+        return False
+    claims = {stream: order.claim for stream, order in store.orders.items()}
+    return any(c == append.state.claim and s != append.stream for s, c in claims.items())
 
 
 def _fill_key(fill: RecordedFill) -> tuple[Any, ...]:

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from domain.errors import InvalidInputError, OncefillError, StoreError
 from domain.journal import Record
-from domain.order import Order, PendingCancel, Placement, evolve
+from domain.order import Order, evolve
+from domain.order_parts import PendingCancel, Placement
 from infra.cli.order_door import cancel, place
 from infra.cli.orders import order_facts
 from infra.cli.render import (

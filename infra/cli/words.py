@@ -23,6 +23,7 @@ from domain.events import (
     Quarantined,
     ReconcileBroke,
     Rejected,
+    Resolved,
     SignalRefused,
     Source,
     SubmitDoubted,
@@ -34,6 +35,7 @@ from domain.order import Order
 from domain.position import PositionChanged
 from domain.settings import Settings
 from domain.signal import Signal
+from domain.terms import Verdict
 from infra.cli.render import (
     amount,
     duration,
@@ -85,7 +87,9 @@ def queued(order: Order) -> str | None:
 def _filled(event: Filled, after: Order | None) -> str:
     qty, px = number(event.last_qty), number(event.last_px)
     what = f"filled {qty} at {px}"
-    if after is not None and after.cum_qty == event.last_qty:
+    if event.last_qty < 0:
+        what = f"the broker withdrew {number(-event.last_qty)} filled at {px}"
+    elif after is not None and after.cum_qty == event.last_qty:
         what = f"filled {qty} of {number(after.order_qty)} at {px}"
     elif after is not None:
         done = f"{number(after.cum_qty)} of {number(after.order_qty)}"
@@ -129,14 +133,24 @@ def _submit_failed(event: SubmitFailed) -> str:
 
 
 def _looked_up(event: LookedUp) -> str:
+    if event.is_complete and event.is_settled:
+        return event.reason
     if event.is_complete:
         return "not there yet, asking again"
     return _because("the broker could not say, asking again", event.reason)
 
 
 def _accepted(event: Accepted) -> str:
-    how = "found at the broker" if event.source is Source.LOOKUP else "accepted by the broker"
+    how = _BY_FINDING.get(event.source, "accepted by the broker")
     return f"{how}, broker number {event.broker_order_id}{_BY_SOURCE[event.source]}"
+
+
+def _resolved(event: Resolved) -> str:
+    by = f" by {event.requested_by}" if event.requested_by else ""
+    what = "not at the broker"
+    if event.verdict is Verdict.ADOPT:
+        what = f"broker order {event.broker_order_id} of {event.trade_date} is it"
+    return _because(f"decided{by}: {what}", event.reason)
 
 
 def _cancel_requested(event: CancelRequested) -> str:
@@ -159,11 +173,18 @@ def _changed(event: PositionChanged) -> str:
     return f"{security(event.symbol)}: {fill}, holds {number(event.qty)}{gain}, {fees}"
 
 
+_BY_FINDING: Final = {
+    Source.LOOKUP: "found at the broker",
+    Source.LOOK: "adopted",
+    Source.OPERATOR: "adopted",
+}
 _BY_SOURCE: Final = {
     Source.ANSWER: "",
     Source.LOOKUP: " (found by asking)",
     Source.STREAM: " (told by the stream)",
     Source.POLL: " (found by the regular poll)",
+    Source.LOOK: " (the only order there that looks like it)",
+    Source.OPERATOR: " (by decision)",
 }
 _BY_PROOF: Final = {
     Proof.NOT_SENT: "did not reach the broker",
@@ -171,6 +192,7 @@ _BY_PROOF: Final = {
     Proof.HELD: "held back",
     Proof.RATE_LIMITED: "turned away by the broker's rate limit",
     Proof.ABSENT: "proved not to be at the broker",
+    Proof.OPERATOR: "decided not to be at the broker",
 }
 _BY_CANCEL: Final = {
     CancelOutcome.ACKNOWLEDGED: "cancel taken by the broker; its report will say when it is done",
@@ -191,6 +213,7 @@ _WORDS: Final[dict[type, Callable[[Any], str]]] = {
     Failed: lambda e: f"given up, never at the broker: {e.reason}",
     Overdue: lambda e: f"open for {seconds(e.open_for_s)}, longer than it should be",
     Flagged: lambda e: f"check with the broker, {_phrase(e.anomaly)}: {e.detail}",
+    Resolved: _resolved,
     SignalRefused: lambda e: f"signal {e.signal_id or '(no id)'} refused: {e.reason}",
     EngineStarted: lambda e: f"engine started, epoch {number(e.epoch)}",
     EngineStopped: lambda e: f"engine stopped: {e.reason}",

@@ -24,6 +24,7 @@ from domain.events import (
     Quarantined,
     ReconcileBroke,
     Rejected,
+    Resolved,
     SignalRefused,
     SubmitDoubted,
     SubmitFailed,
@@ -186,6 +187,8 @@ def _note_words(event: OrderEvent) -> str:
             return f"cancel refused: {event.reason}"
         case Overdue():
             return f"overdue: open for {event.open_for_s:.0f} s"
+        case Resolved():
+            return f"resolved, {event.verdict.lower()}: {event.reason}"
         case Flagged():
             return f"LOOK, {event.anomaly}: {event.detail}"
         case _:
@@ -212,6 +215,8 @@ def _sending_words(
 
 
 def _fill_words(fill: Filled, order: Order) -> str:
+    if fill.last_qty < 0:
+        return f"{number(-fill.last_qty)} at {number(fill.last_px)} WITHDRAWN by the broker"
     rest = f"{number(order.leaves_qty)} to go" if order.leaves_qty else "done"
     return f"{number(fill.last_qty)} at {number(fill.last_px)}, {rest}"
 

@@ -27,6 +27,7 @@ _CHANGING: Final = (  # What the signal said never changes.
     "reason",
     "submitted_at",
     "filled_at",
+    "claim",
     "updated_seq",
 )
 _SUMS: Final = ("realized_gross", "fees", "taxes", "updated_seq")
@@ -121,6 +122,7 @@ def order_row(order: Order, seq: int) -> _Row:
         order.created_at,
         order.submitted_at,
         order.filled_at,
+        order.claim,
         seq,
     )
 

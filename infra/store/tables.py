@@ -11,7 +11,7 @@ from sqlmodel import Field, SQLModel
 
 from infra.store.codec import utc_text, utc_time
 
-SCHEMA_VERSION: Final = 2  # The number of the last file in migrations/versions.
+SCHEMA_VERSION: Final = 3  # The number of the last file in migrations/versions.
 
 
 class Exact(TypeDecorator[Decimal]):
@@ -55,6 +55,7 @@ class UtcTime(TypeDecorator[datetime]):
 
 _OPEN: Final = text("is_open")
 _KNOWN: Final = text("broker_order_id IS NOT NULL")
+_CLAIMED: Final = text("claim IS NOT NULL")
 
 
 class StoreRow(SQLModel, registry=registry()):
@@ -105,6 +106,10 @@ class OrderRow(StoreRow, table=True):
             sqlite_where=_KNOWN,
             postgresql_where=_KNOWN,
         ),
+        # Of orders that look the same where our ids are not carried, one may be in doubt.
+        Index(
+            "orders_claim", "claim", unique=True, sqlite_where=_CLAIMED, postgresql_where=_CLAIMED
+        ),
     )
 
     client_order_id: str = Field(primary_key=True)
@@ -128,6 +133,7 @@ class OrderRow(StoreRow, table=True):
     created_at: datetime = Field(sa_type=UtcTime)
     submitted_at: datetime | None = Field(sa_type=UtcTime)
     filled_at: datetime | None = Field(sa_type=UtcTime)
+    claim: str | None
     updated_seq: int
 
 

@@ -24,6 +24,7 @@ class OrderView:
 
     Attributes:
         reason: Why it is where it is; empty when all went well.
+        claim: What no other order may have in doubt, where the broker carries no ids of ours.
         updated_seq: Journal number of its last event.
     """
 
@@ -48,6 +49,7 @@ class OrderView:
     created_at: datetime
     submitted_at: datetime | None
     filled_at: datetime | None
+    claim: str | None
     updated_seq: int
 
 

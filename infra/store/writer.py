@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import DBAPIError
 
-from domain.errors import ConflictError, FencedError, StoreError
+from domain.errors import ClaimRefusedError, ConflictError, FencedError, StoreError
 from domain.events import Filled
 from domain.journal import Append, AppendFailed, Committed, Loaded
 from domain.ports import Clock
@@ -43,6 +43,8 @@ _EPOCH_AND_HEAD: Final = compiled(
     .where(META.c.key == "epoch")
 )
 _INSERT: Final = Insert(JOURNAL)
+# How SQLite and PostgreSQL name the index of claims when it refused a row.
+_CLAIM: Final = ("orders.claim", "orders_claim")
 
 
 @dataclass(slots=True)
@@ -207,6 +209,10 @@ class Writer:
             with work.driver.savepoint():
                 return self._write(work, (request,))[0]
         except ImpossibleRowError as error:
+            if any(name in str(error) for name in _CLAIM):
+                # The order may go on: its next append is as good as if it had not asked.
+                msg = f"Another order like {append.stream} is in doubt; it waits for that one."
+                return AppendFailed(append, ClaimRefusedError(msg))
             work.rejected.add((append.stream, append.life))
             msg = f"An event of {append.stream} is impossible beside what is recorded: {error}"
             return AppendFailed(append, ConflictError(msg))

@@ -11,8 +11,9 @@ from time import monotonic_ns
 import pytest
 
 from actors.engine import Engine, Ports
+from actors.errors import WithheldError
 from actors.gate import passing
-from actors.messages import Place, WithheldError
+from actors.messages import Place
 from actors.runtime import LiveSystem
 from domain.halt import ACCOUNT
 from domain.settings import RateLimit

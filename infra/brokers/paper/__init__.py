@@ -57,7 +57,13 @@ def open_paper(
         StoreError: The file cannot be used, is newer, or another process holds it.
     """
     chosen = settings or PaperSettings()
-    rules = Rules(instruments=instruments, session=session, fees=fees, shorting=chosen.shorting)
+    rules = Rules(
+        instruments=instruments,
+        session=session,
+        fees=fees,
+        shorting=chosen.shorting,
+        client_ids=chosen.client_ids,
+    )
     broker = PaperBroker(
         Book(path, opening_cash=cash, power_safe=chosen.power_safe),
         PaperMarket(instruments, chosen.participation),

@@ -18,7 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from domain.errors import StoreError
-from domain.terms import AccountId, BrokerOrderId, ClientOrderId, Symbol
+from domain.money import exact
+from domain.terms import ZERO, AccountId, BrokerOrderId, ClientOrderId, Symbol
 from infra.brokers.paper.orders import Account, Execution, PaperOrder
 from infra.brokers.paper.rows import (
     UPDATE_ORDER,
@@ -54,6 +55,7 @@ class Book:
         self._open: dict[Symbol, dict[int, None]] = {}
         self._last_number: dict[date, int] = {}
         self._executions: list[Execution] = []
+        self._amounts: dict[int, Decimal] = {}
         self._accounts: dict[AccountId, Account] = {}
         self._is_broken = False
         self._connection = _connect(path, power_safe=power_safe)
@@ -115,6 +117,10 @@ class Book:
         late = list(takewhile(lambda each: each.fill.transact_time >= since, newest_first))
         return tuple(reversed(late))
 
+    def amount(self, seq: int) -> Decimal:
+        """Return price times quantity over an order's executions."""
+        return self._amounts.get(seq, ZERO)
+
     def commit(self, orders: Sequence[PaperOrder], executions: Sequence[Execution] = ()) -> None:
         """Write new and changed orders and their executions in one transaction, then show them.
 
@@ -169,6 +175,10 @@ class Book:
 
     def _count(self, execution: Execution) -> None:
         self._executions.append(execution)
+        fill = execution.fill
+        with exact():
+            amount = self.amount(execution.order_seq) + fill.last_qty * fill.last_px
+        self._amounts[execution.order_seq] = amount
         self._accounts[execution.account_id].book(execution.fill)
 
     @contextmanager

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from threading import Lock
@@ -22,7 +22,7 @@ from domain.broker import (
     PlaceAck,
 )
 from domain.ports import Clock, Scheduler
-from domain.terms import AccountId, ClientOrderId, RequestId
+from domain.terms import AccountId, BrokerOrderId, ClientOrderId, RequestId
 from infra.brokers.paper.book import Book
 from infra.brokers.paper.desk import Desk, Rules, Traded
 from infra.brokers.paper.market import PaperMarket, Quote
@@ -131,6 +131,16 @@ class PaperBroker:
             self._watch(order)
             return CancelAck(is_done=False)
 
+    def bust(self, broker_order_id: BrokerOrderId, trade_date: date, qty: Decimal) -> None:
+        """Withdraw ``qty`` of the order's last execution; for the operator and for tests."""
+        with self._turn() as now:
+            order = self._book.numbered(trade_date, broker_order_id)
+            assert order is not None, f"there is no order {broker_order_id} of {trade_date}"
+            traded = self._desk.bust(order, qty, now)
+            executions = [] if traded.execution is None else [traded.execution]
+            self._book.commit([traded.order], executions)
+            self._outbox.append(OrderNews(order=traded.order.told()))
+
     def find(self, account_id: AccountId, client_order_id: ClientOrderId) -> BrokerOrder | None:
         """Return the order under that client id, or None; young ones may be hidden."""
         with self._turn() as now:
@@ -141,7 +151,7 @@ class PaperBroker:
         """Return the orders that are open or changed at or after ``since``, oldest first."""
         with self._turn() as now:
             return tuple(
-                order.told()
+                replace(order.told(), cum_amount=self._book.amount(order.seq))
                 for order in self._book.orders()
                 if (order.is_open or order.transact_time >= since)
                 and order.account_id == account_id

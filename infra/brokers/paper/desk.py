@@ -1,7 +1,7 @@
 """The broker's decisions: whether an order is accepted, and what it trades. It writes nothing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -9,10 +9,17 @@ from domain.broker import BrokerState, OrderRequest
 from domain.fees import Charges, FeeSchedule, charges
 from domain.instrument import Instrument, Instruments
 from domain.session import Session
-from domain.terms import ZERO, AccountId, Side, TimeInForce
+from domain.terms import ZERO, AccountId, ClientOrderId, Side, TimeInForce
 from infra.brokers.paper.book import Book
 from infra.brokers.paper.market import PaperMarket, Quote
-from infra.brokers.paper.matching import closed, executed, is_out_of_reach, match
+from infra.brokers.paper.matching import (
+    Match,
+    closed,
+    executed,
+    is_out_of_reach,
+    match,
+    withdrawn,
+)
 from infra.brokers.paper.orders import Due, Execution, PaperOrder
 from infra.brokers.paper.rules import Refusal, check_means, check_terms, refused, reserve_px
 
@@ -25,6 +32,7 @@ class Rules:
     session: Session
     fees: FeeSchedule
     shorting: bool
+    client_ids: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +57,8 @@ class Desk:
         Raises:
             RefusedError: It is not accepted.
         """
-        if self._book.named(account_id, request.client_order_id) is not None:
+        is_known = self._book.named(account_id, request.client_order_id) is not None
+        if is_known and self._rules.client_ids:
             text = f"The client order id {request.client_order_id} was used before."
             raise refused(Refusal.DUPLICATE, text)
         if not self._rules.session.is_open(now):
@@ -61,6 +70,10 @@ class Desk:
             px = reserve_px(request, instrument, self._market, on)
             fee = self._charges(instrument, request.side, request.order_qty, px, on).commission
         order = self._numbered(account_id, request, now, (px, fee))
+        if is_known:
+            # Its own book tells the two apart; nobody else is told of ids.
+            again = ClientOrderId(f"{order.client_order_id}~{order.seq}")
+            order = replace(order, client_order_id=again)
         account = self._book.account(account_id, now)
         check_means(request, account, order.reserved_cash, shorting=self._rules.shorting)
         return order
@@ -92,6 +105,15 @@ class Desk:
     def closes_at(self, order: PaperOrder) -> datetime:
         """Return when an order that is still open expires."""
         return self._rules.session.close_of(order.trade_date)
+
+    def bust(self, order: PaperOrder, qty: Decimal, now: datetime) -> Traded:
+        """Return the order with ``qty`` of its last execution withdrawn, the fees given back."""
+        last = next(e.fill for e in reversed(self._book.executions()) if e.order_seq == order.seq)
+        assert ZERO < qty <= last.last_qty, f"the last execution of {order.seq} is smaller"
+        instrument = self._rules.instruments.get(order.symbol)
+        costs = self._charges(instrument, order.side, qty, last.last_px, order.trade_date)
+        after, execution = withdrawn(order, Match(qty=qty, px=last.last_px), costs, now)
+        return Traded(order=after, execution=execution)
 
     def _meet(self, order: PaperOrder, quote: Quote, now: datetime) -> Traded:
         available = self._market.available(order.symbol)

@@ -39,9 +39,12 @@ from infra.brokers.paper.faults import Fault, FaultKind, FaultPlan, Faults, Oper
 from infra.brokers.paper.limits import SlidingWindow
 from infra.brokers.paper.market import PaperMarket
 from infra.brokers.paper.settings import PaperSettings
+from infra.brokers.paper.shown import Shown
 from infra.brokers.paper.stream import Stream
 
 T = TypeVar("T")
+
+_SUPPORT = {True: ClientIdSupport.UNIQUE, False: ClientIdSupport.NONE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +92,8 @@ class PaperGateway:
             latency_s=settings.latency_s,
             seed=seed,
         )
-        broker.listen(self.stream.publish)
+        self._shown = Shown(client_ids=settings.client_ids, exec_ids=settings.exec_ids)
+        broker.listen(lambda news: self.stream.publish(self._shown.news(news)))
         self._is_closed = False
 
     @property
@@ -97,11 +101,11 @@ class PaperGateway:
         """What the paper broker can do."""
         return BrokerCapabilities(
             name="paper",
-            client_ids=ClientIdSupport.UNIQUE,
+            client_ids=_SUPPORT[self._settings.client_ids],
             order_types=frozenset(OrderType),
             times_in_force=frozenset(TimeInForce),
             has_stream=True,
-            has_exec_ids=True,
+            has_exec_ids=self._settings.exec_ids,
             shorting=self._settings.shorting,
             is_live=False,
         )
@@ -127,6 +131,8 @@ class PaperGateway:
         """Return the order placed under ``client_order_id``, or Absent."""
 
         def find(fault: Fault | None) -> FindResult:
+            if not self._settings.client_ids:
+                return Absent(is_complete=False)
             order = self.broker.find(account_id, client_order_id)
             return (
                 Absent(is_complete=not _is_partial(fault)) if order is None else Found(order=order)
@@ -136,11 +142,21 @@ class PaperGateway:
 
     def list_orders(self, account_id: AccountId, since: datetime) -> Page[BrokerOrder]:
         """Return all orders that are open or changed at or after ``since``, oldest first."""
-        return self._page(Operation.ORDERS, lambda: self.broker.orders(account_id, since))
+
+        def orders() -> tuple[BrokerOrder, ...]:
+            return tuple(map(self._shown.order, self.broker.orders(account_id, since)))
+
+        return self._page(Operation.ORDERS, orders)
 
     def list_fills(self, account_id: AccountId, since: datetime) -> Page[BrokerFill]:
-        """Return all executions at or after ``since``, oldest first."""
-        return self._page(Operation.FILLS, lambda: self.broker.fills(account_id, since))
+        """Return all executions at or after ``since``; with totals only, none and incomplete."""
+
+        def fills() -> tuple[BrokerFill, ...]:
+            return tuple(map(self._shown.fill, self.broker.fills(account_id, since)))
+
+        if not self._settings.exec_ids:
+            return Page(items=(), is_complete=False, as_of=self._clock.now())
+        return self._page(Operation.FILLS, fills)
 
     def list_positions(self, account_id: AccountId) -> Page[BrokerPosition]:
         """Return all positions that are not flat."""

@@ -66,20 +66,49 @@ def executed(
         due_at=None if is_full else order.due_at,
         transact_time=at,
     )
+    return after, _execution(after, found, costs, at)
+
+
+def withdrawn(
+    order: PaperOrder, busted: Match, costs: Charges, at: datetime
+) -> tuple[PaperOrder, Execution]:
+    """Return the order without what was withdrawn, and the execution that takes it back.
+
+    What was withdrawn does not trade again: an order that was full is over.
+    """
+    cum_qty = order.cum_qty - busted.qty
+    state = order.state
+    if state is BrokerState.FILLED:
+        state = BrokerState.CANCELLED
+    elif state is BrokerState.PARTIAL and not cum_qty:
+        state = BrokerState.ACCEPTED
+    after = replace(
+        order,
+        cum_qty=cum_qty,
+        exec_count=order.exec_count + 1,
+        state=state,
+        reason="An execution was withdrawn.",
+        transact_time=at,
+    )
+    back = Charges(commission=-costs.commission, tax=-costs.tax)
+    return after, _execution(after, replace(busted, qty=-busted.qty), back, at)
+
+
+def _execution(after: PaperOrder, found: Match, costs: Charges, at: datetime) -> Execution:
     fill = BrokerFill(
-        client_order_id=order.client_order_id,
-        broker_order_id=order.broker_order_id,
-        trade_date=order.trade_date,
-        exec_id=ExecId(str(number)),
-        symbol=order.symbol,
-        side=order.side,
+        client_order_id=after.client_order_id,
+        broker_order_id=after.broker_order_id,
+        trade_date=after.trade_date,
+        exec_id=ExecId(str(after.exec_count)),
+        symbol=after.symbol,
+        side=after.side,
         last_qty=found.qty,
         last_px=found.px,
         commission=costs.commission,
         tax=costs.tax,
         transact_time=at,
     )
-    return after, Execution(order_seq=order.seq, account_id=order.account_id, fill=fill)
+    return Execution(order_seq=after.seq, account_id=after.account_id, fill=fill)
 
 
 def closed(order: PaperOrder, state: BrokerState, reason: str, at: datetime) -> PaperOrder:

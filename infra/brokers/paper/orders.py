@@ -98,6 +98,7 @@ class PaperOrder:
             state=self.state,
             reason=self.reason,
             transact_time=self.transact_time,
+            placed_at=self.accepted_at,
         )
 
 

@@ -20,6 +20,9 @@ class PaperSettings:
         hidden_s: V: an accepted order and its fills are missing from queries for this long.
         cancel_s: Time from a cancel's acceptance to its effect; 0 cancels at once.
         async_reject_s: Time from acceptance to the exchange's refusal (fault ``async_reject``).
+        client_ids: Whether it carries our ids. Without, nothing can be found by them, and a second
+            order under one id is a second order.
+        exec_ids: Whether executions are told one by one; without, only totals are.
         power_safe: Whether a commit outlives a power cut; any outlives a kill of the process.
     """
 
@@ -34,4 +37,6 @@ class PaperSettings:
     hidden_s: float = 0.0
     cancel_s: float = 0.0
     async_reject_s: float = 0.05
+    client_ids: bool = True
+    exec_ids: bool = True
     power_safe: bool = True

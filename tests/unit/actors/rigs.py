@@ -7,9 +7,16 @@ from decimal import Decimal
 from actors.engine import Engine, Ports
 from actors.messages import Ask, Go, Outcome, Turn
 from actors.runtime import Actor, SimulatedSystem
-from domain.broker import BrokerFill, BrokerOrder, BrokerState, Page
+from domain.broker import (
+    BrokerCapabilities,
+    BrokerFill,
+    BrokerOrder,
+    BrokerState,
+    ClientIdSupport,
+    Page,
+)
 from domain.supervision import RestartPolicy
-from domain.terms import BrokerOrderId, ExecId, OrderType, Side
+from domain.terms import BrokerOrderId, ExecId, OrderType, Side, TimeInForce
 from infra.brokers.paper import FaultPlan
 from infra.store.store import open_store
 from tests.desks import SAMSUNG, START, SimulatedDesk
@@ -156,6 +163,21 @@ class Lone:
         """Answer the latest question to the broker."""
         asked = self.last("broker")
         self.tell(Outcome(asked.call, value, asked_s=self.system.monotonic(), **changes))
+
+
+def some_capabilities(**changes):
+    """Return what the paper broker says of itself, with changes."""
+    values = {
+        "name": "paper",
+        "client_ids": ClientIdSupport.UNIQUE,
+        "order_types": frozenset(OrderType),
+        "times_in_force": frozenset(TimeInForce),
+        "has_stream": True,
+        "has_exec_ids": True,
+        "shorting": True,
+        "is_live": False,
+    }
+    return BrokerCapabilities(**(values | changes))
 
 
 def a_page(*items, is_complete=True):

@@ -1,17 +1,21 @@
 """What a broker's answer means for an order."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
-from actors.answers import Answers
-from actors.messages import CancelAtBroker, LookUp, Outcome, Place, WithheldError
+from actors.answers import Answers, Look
+from actors.errors import WithheldError
+from actors.messages import CancelAtBroker, LookUp, Outcome, Place
 from actors.retry import retry_waits
 from domain.broker import Absent, BrokerState, CancelAck, Found, PlaceAck
 from domain.errors import NotSentError, OutcomeUnknownError, RateLimitedError, RefusedError
-from domain.events import CancelOutcome, Proof, Source
+from domain.events import Anomaly, CancelOutcome, Proof, Source
+from domain.lifecycle import decide
 from domain.settings import Settings
+from domain.terms import Side
 from tests.unit.actors.rigs import a_broker_fill, a_broker_order
 from tests.unit.domain.orders import B1, DAY, NOW, cancel_requested, created, doubted, started
 from tests.unit.domain.orders import a_signal as a_signal_of
@@ -167,3 +171,75 @@ def test_fees_that_the_broker_does_not_tell_come_from_the_table():
     assert (filled.commission, filled.tax) == (Decimal(983), 0)
     assert filled.at == NOW
     assert filled.transact_time - NOW < timedelta(days=1)
+
+
+NEWS = a_broker_order(None)
+OTHER = a_broker_order(None, broker_order_id="0000000002")
+
+
+def to_look(look, *, is_settled=True, is_complete=True, order=None, **changes):
+    answers = replace(ANSWERS, **changes)
+    order = order or an_order(started(), doubted())
+    return answers.to_look(order, look, is_settled=is_settled, is_complete=is_complete)
+
+
+def test_the_only_order_that_may_be_it_is_adopted_at_any_time():
+    (accepted,) = to_look(Look(since=(NEWS,), before=(OTHER,)), is_settled=False)
+
+    assert (accepted.broker_order_id, accepted.source) == (NEWS.broker_order_id, Source.LOOK)
+
+
+@pytest.mark.parametrize("look", [Look(), Look(since=(NEWS,))])
+def test_a_part_of_the_orders_proves_nothing(look):
+    (looked,) = to_look(look, is_complete=False)
+
+    assert (looked.is_settled, looked.is_complete) == (True, False)
+
+
+@pytest.mark.parametrize("is_settled", [True, False])
+def test_of_several_none_is_taken(is_settled):
+    looked, flag = to_look(Look(since=(NEWS, OTHER)), is_settled=is_settled)
+
+    assert looked.is_settled is is_settled
+    assert flag.anomaly is Anomaly.SEVERAL_MATCH
+    assert all(number in flag.detail for number in ("0000000001", "0000000002"))
+
+
+def test_absence_before_the_settle_time_is_no_answer():
+    (looked,) = to_look(Look(before=(OTHER,)), is_settled=False)
+
+    assert (looked.is_settled, looked.is_complete) == (False, True)
+
+
+def test_an_older_order_that_looks_like_it_stands_against_absence():
+    _, flag = to_look(Look(before=(OTHER,)))
+
+    assert (flag.anomaly, "0000000002" in flag.detail) == (Anomaly.NOT_FOUND, True)
+
+
+def test_settled_absence_is_the_next_attempt_or_a_question():
+    (failed,) = to_look(Look())
+    looked, flag = to_look(Look(), is_strict=True)
+
+    assert (failed.proof, failed.retry_in_s) == (Proof.ABSENT, 1.0)
+    assert (looked.is_settled, flag.anomaly) == (True, Anomaly.NOT_FOUND)
+
+
+def test_what_has_been_said_is_not_journaled_again():
+    order = an_order(started(), doubted())
+    for event in to_look(Look(), is_strict=True, order=order):
+        order = evolve(order, event)
+
+    again = to_look(Look(), is_strict=True, order=order)
+
+    assert decide(order, *again) == (order, ())
+
+
+def test_a_withdrawn_execution_gives_its_fees_back_as_they_were_charged():
+    bought = a_broker_fill(None, commission=None, tax=None, side=Side.SELL)
+    withdrawn = replace(bought, last_qty=-bought.last_qty)
+
+    charged, back = (ANSWERS.filled(fill, Source.POLL) for fill in (bought, withdrawn))
+
+    assert charged.tax > 0
+    assert (back.commission, back.tax) == (-charged.commission, -charged.tax)

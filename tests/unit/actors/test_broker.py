@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from actors.errors import WithheldError
 from actors.messages import (
     CancelAtBroker,
     Go,
@@ -11,7 +12,6 @@ from actors.messages import (
     Ticket,
     Turn,
     Want,
-    WithheldError,
 )
 from domain.errors import NotSentError, OutcomeUnknownError, RateLimitedError
 from tests.desks import START

@@ -25,7 +25,13 @@ from domain.session import Session
 from domain.terms import BrokerOrderId
 from infra.brokers.paper import FaultPlan
 from tests.desks import START, buy
-from tests.unit.actors.rigs import NO_STREAM, a_broker_fill, a_broker_order, a_page
+from tests.unit.actors.rigs import (
+    NO_STREAM,
+    a_broker_fill,
+    a_broker_order,
+    a_page,
+    some_capabilities,
+)
 
 LIMIT = Decimal(60_000)
 SATURDAY = START + timedelta(days=5)
@@ -37,7 +43,7 @@ def tracker(lone, desk):
     to = TrackerNeighbours(
         broker=lone.to("broker"), executor=lone.to("executor"), position=lone.to("position")
     )
-    lone.spawn(TrackerActor, desk.settings, to, {})
+    lone.spawn(TrackerActor, desk.settings, to, some_capabilities(), {})
     lone.answer(a_page())
     lone.answer(a_page())
     return lone

@@ -20,6 +20,7 @@ from domain.events import (
     Overdue,
     Proof,
     Rejected,
+    Resolved,
     Source,
     SubmitDoubted,
     SubmitFailed,
@@ -29,7 +30,16 @@ from domain.ids import client_order_id
 from domain.lifecycle import decide
 from domain.order import evolve
 from domain.signal import Signal, signal_digest
-from domain.terms import AccountId, BrokerOrderId, ExecId, OrderStatus, Side, SignalId, Symbol
+from domain.terms import (
+    AccountId,
+    BrokerOrderId,
+    ExecId,
+    OrderStatus,
+    Side,
+    SignalId,
+    Symbol,
+    Verdict,
+)
 
 NOW = datetime(2026, 3, 2, 0, 30, tzinfo=UTC)
 DAY = date(2026, 3, 2)
@@ -137,6 +147,17 @@ def flagged():
     return Flagged(anomaly=Anomaly.UNEXPECTED_END, detail="why", at=NOW)
 
 
+def resolved(verdict=Verdict.ABSENT):
+    return Resolved(
+        verdict=verdict,
+        broker_order_id=None,
+        trade_date=None,
+        reason="asked by telephone",
+        requested_by="trader",
+        at=NOW,
+    )
+
+
 S = OrderStatus
 PATHS = {
     "pending": (S.PENDING, ()),
@@ -157,6 +178,8 @@ PATHS = {
     "in doubt with a cancel": (S.IN_DOUBT, (started(), doubted(), cancel_requested())),
     "partly filled": (S.PARTIAL, (started(), accepted(), filled(40))),
     "filled": (S.FILLED, (started(), accepted(), filled())),
+    "filled after a cancel": (S.FILLED, (started(), accepted(), cancelled(), filled())),
+    "filled after its day": (S.FILLED, (started(), accepted(), expired(), filled())),
     "cancelled": (S.CANCELLED, (started(), accepted(), cancelled())),
     "cancelled after a part": (S.CANCELLED, (started(), accepted(), filled(40), cancelled())),
     "cancelled unsent": (S.CANCELLED, (cancel_requested(), cancelled())),
@@ -180,6 +203,9 @@ EVENTS = {
     "filled whole": filled(100, "3"),
     "filled again": filled(40),
     "filled as another": filled(60, "1", B2),
+    "busted": filled(-40, "b1"),
+    "busted whole": filled(-100, "b2"),
+    "busted as another": filled(-40, "b1", B2),
     "cancel requested": cancel_requested(),
     "cancel started": cancel_started(),
     "cancel started 2": cancel_started(2),
@@ -192,6 +218,7 @@ EVENTS = {
     "failed": failed(),
     "overdue": overdue(),
     "flagged": flagged(),
+    "resolved": resolved(),
 }
 
 

@@ -276,7 +276,6 @@ def test_applying_an_event_twice_is_a_bug():
         evolve_book(evolve_book(empty, change), change)
 
 
-@pytest.mark.parametrize("qty", [0, -5])
-def test_a_fill_without_quantity_is_a_bug(qty):
+def test_a_fill_without_quantity_is_a_bug():
     with pytest.raises(AssertionError, match="no quantity"):
-        change_for(PositionBook.empty(ACCOUNT), a_fill(1, "BUY", qty, 1), AT)
+        change_for(PositionBook.empty(ACCOUNT), a_fill(1, "BUY", 0, 1), AT)

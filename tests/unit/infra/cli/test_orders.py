@@ -27,6 +27,7 @@ KEYS = {
     "created_at",
     "submitted_at",
     "filled_at",
+    "claim",
     "updated_seq",
 }
 ANSI = re.compile(r"\x1b\[[0-9;]*m")

@@ -27,7 +27,7 @@ from tests.unit.infra.store.stores import (
 
 A_COPIED_ORDER = """INSERT INTO orders SELECT 'x', signal_id, account_id, symbol, side, order_type,
     order_qty, limit_px, time_in_force, strategy_id, status, is_open, broker_order_id, trade_date,
-    cum_qty, avg_px, attempts, reason, created_at, submitted_at, filled_at, updated_seq
+    cum_qty, avg_px, attempts, reason, created_at, submitted_at, filled_at, claim, updated_seq
     FROM orders LIMIT 1"""
 
 

@@ -16,13 +16,13 @@ from infra.store.places import place_of
 from infra.store.reading import open_reader, open_reader_at
 from tests.unit.domain.orders import NOW, accepted, filled, started
 from tests.unit.infra.store.stores import (
-    passes,
     a_filled_order,
     a_note,
     a_store,
     ask,
     book_fills,
     commit,
+    passes,
     steps,
 )
 

@@ -11,6 +11,7 @@ from domain.journal import LoadBook, LoadFills, LoadRecords
 from domain.terms import OrderStatus, OrderType, Side, Symbol
 from infra.store.chain import GENESIS
 from infra.store.reading import open_reader
+from infra.store.tables import SCHEMA_VERSION
 from infra.store.views import Head
 from tests.unit.domain.orders import DAY, NOW, a_signal, rejected, started
 from tests.unit.infra.store.stores import a_filled_order, a_store, ask, book_fills, commit, steps
@@ -147,7 +148,7 @@ def test_a_snapshot_stands_still_while_the_engine_writes(store):
 def test_meta_says_whose_it_is(reader):
     meta = reader.meta()
 
-    assert (meta["account_id"], meta["schema_version"]) == ("paper", "2")
+    assert (meta["account_id"], meta["schema_version"]) == ("paper", str(SCHEMA_VERSION))
     assert meta["created_at"] == "2024-03-04T01:00:00.000000Z"
 
 
@@ -176,7 +177,8 @@ def test_a_newer_schema_says_upgrade(store):
     store.close()
     connection = sqlite3.connect(store.path)
     with connection:
-        connection.execute("UPDATE meta SET value = '99' WHERE key = 'schema_version'")
+        newer = "UPDATE meta SET value = ? WHERE key = 'schema_version'"
+        connection.execute(newer, (str(SCHEMA_VERSION + 1),))
     connection.close()
 
     with pytest.raises(StoreError, match="upgrade Oncefill"):
