@@ -11,7 +11,8 @@ from typing import Any
 
 import structlog
 
-from tests.simulation.day import Day, Result
+from tests.simulation.day import Day
+from tests.simulation.process import Result
 
 # Enough that a day's garbage is collected between days and not within them.
 GC_OBJECTS = 200_000

@@ -7,7 +7,7 @@ runner) lives on the timeline; each engine is a simulated system on it.
 from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
@@ -22,6 +22,7 @@ from domain.terms import ClientOrderId, OrderType, Side, Symbol, TimeInForce
 from tests.fakes import MemoryProcess, MemoryStore
 from tests.simulation.exchange import Exchange
 from tests.simulation.oracle import Oracle, ViolationError
+from tests.simulation.process import Process, Result, Watch, WorldClock
 from tests.simulation.schedule import Wish, schedule
 from tests.simulation.weather import Weather, draw
 from tests.simulation.wire import Network, SimulatedGateway
@@ -33,83 +34,6 @@ TELL_AGAIN_S = 2.0
 # longest look-up pause (30 s), a reconcile (60 s) and the settle time may follow each other.
 HEALED_WITHIN_S = 180.0
 LOOK_S = 1.0
-
-
-class WorldClock:
-    """Clock and Scheduler of everything outside the engines."""
-
-    def __init__(self, timeline: Timeline, start: datetime) -> None:
-        self.timeline = timeline
-        self.start = start
-
-    def now(self) -> datetime:
-        """Return the true time of day."""
-        return self.start + timedelta(seconds=self.timeline.now_s)
-
-    def monotonic(self) -> float:
-        """Return the virtual seconds since the start."""
-        return self.timeline.now_s
-
-    def call_later(self, seconds: float, function: Callable[[], None]) -> Any:
-        """Call ``function`` later, whatever has been killed by then."""
-        return self.timeline.push(seconds, function)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """What became of a day."""
-
-    seed: int
-    violation: ViolationError | None
-    digest: str
-    counts: Counter[str]
-
-
-@dataclass(slots=True, eq=False)
-class Process:
-    """One engine's process."""
-
-    system: SimulatedSystem
-    engine: Engine
-    gateway: SimulatedGateway
-    store: MemoryProcess
-    asked: set[int] = field(default_factory=set)
-
-
-class Watch:
-    """What the oracle sees of one process's calls."""
-
-    def __init__(self, day: "Day", store: MemoryProcess, sent: deque[float]) -> None:
-        self._day = day
-        self._store = store
-        self._sent = sent
-        self._calls = 0
-
-    def begins(self, name: str, what: Any) -> None:
-        """A call begins: its permit has been taken."""
-        self._calls += 1
-        self._day.counts["calls"] += 1
-        if self._calls > 1:
-            raise ViolationError("one call at a time", f"{name} begins while another is out")
-        self._day.oracle.sent(self._sent, self._day.timeline.now_s)
-
-    def leaves(self, name: str, what: Any) -> None:
-        """Something is about to leave."""
-        self._day.note(what, f"{name} leaves")
-        if name == "place":
-            is_fenced = self._store.epoch != self._day.store.epoch
-            self._day.oracle.leaves(what, is_fenced=is_fenced)
-
-    def flies(self, name: str, what: Any, change: int) -> None:
-        """Something is on its way (+1), or has arrived (-1)."""
-        if name == "place":
-            self._day.oracle.flying[what.client_order_id] += change
-            if change < 0:
-                self._day.note(what, "place arrives")
-
-    def ends(self, name: str, what: Any) -> None:
-        """A call has ended, however it did."""
-        self._calls -= 1
 
 
 class Day:

@@ -3,9 +3,7 @@
 It runs on a clock and a scheduler that outlive every engine, and knows no engine.
 """
 
-from bisect import bisect_right
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from random import Random
@@ -25,7 +23,6 @@ from domain.broker import (
     OrderRequest,
     PlaceAck,
 )
-from domain.errors import RefusedError
 from domain.fees import charges
 from domain.settings import Settings
 from domain.terms import (
@@ -40,48 +37,8 @@ from domain.terms import (
 )
 from infra.brokers.paper.orders import Account
 from infra.brokers.paper.rules import Refusal, refused
+from tests.simulation.book import MARKET_PX, OPEN, OPENING_CASH, Booked, row_at
 from tests.simulation.weather import Habits
-
-OPENING_CASH = Decimal(100_000_000)
-MARKET_PX = Decimal(70_000)
-OPEN = frozenset({BrokerState.ACCEPTED, BrokerState.PARTIAL})
-NAMELESS = BrokerOrderId("9999999999")
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class Booked:
-    """One order in the broker's book.
-
-    Attributes:
-        request: As it came; its client order id is the truth, shown or not.
-        is_ours: False for an order that others placed on the account.
-        shown_from: When it appears in queries.
-        rows: What was told of it, and since when: a stale page shows an older one.
-    """
-
-    number: BrokerOrderId
-    trade_date: Any
-    request: OrderRequest
-    accepted_at: datetime
-    is_ours: bool = True
-    state: BrokerState = BrokerState.ACCEPTED
-    cum_qty: Decimal = ZERO
-    reason: str = ""
-    shown_from: datetime
-    transact_time: datetime
-    fills: list[BrokerFill] = field(default_factory=list)
-    times: list[datetime] = field(default_factory=list)
-    rows: list[BrokerOrder] = field(default_factory=list)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it still works."""
-        return self.state in OPEN
-
-    @property
-    def leaves_qty(self) -> Decimal:
-        """What may still trade."""
-        return max(ZERO, self.request.order_qty - self.cum_qty)
 
 
 class Exchange:
@@ -184,7 +141,7 @@ class Exchange:
     def list_orders(self, since: datetime, lag_s: float = 0.0) -> tuple[BrokerOrder, ...]:
         """Return what was open or changed since, as it was ``lag_s`` ago."""
         at = self._clock.now() - timedelta(seconds=lag_s)
-        rows = (_row_at(booked, at) for booked in self.orders if booked.shown_from <= at)
+        rows = (row_at(booked, at) for booked in self.orders if booked.shown_from <= at)
         return tuple(
             row
             for row in rows
@@ -389,15 +346,3 @@ class Exchange:
 
     def _happens(self, probability: float) -> bool:
         return not self.is_quiet and probability > 0 and self._random.random() < probability
-
-
-def _row_at(booked: Booked, at: datetime) -> BrokerOrder | None:
-    if booked.times[-1] <= at:
-        return booked.rows[-1]
-    found = bisect_right(booked.times, at)
-    return booked.rows[found - 1] if found else None
-
-
-def refusal() -> RefusedError:
-    """Return a business refusal (B10)."""
-    return refused(Refusal.NO_CASH, "Not enough cash.")

@@ -28,7 +28,8 @@ from domain.terms import ZERO, OrderStatus, OrderType
 from infra.store.chain import GENESIS, row_hash
 from infra.store.codec import CODEC
 from tests.fakes import MemoryStore
-from tests.simulation.exchange import OPENING_CASH, Booked, Exchange
+from tests.simulation.book import OPENING_CASH, Booked
+from tests.simulation.exchange import Exchange
 
 ORDER = "order/"
 

@@ -27,7 +27,8 @@ from domain.broker import (
 )
 from domain.errors import NotSentError, OutcomeUnknownError, RateLimitedError, RefusedError
 from domain.terms import AccountId, ClientOrderId, OrderType, RequestId, TimeInForce
-from tests.simulation.exchange import NAMELESS, Exchange, refusal
+from tests.simulation.book import NAMELESS, refusal
+from tests.simulation.exchange import Exchange
 from tests.simulation.weather import Weather
 
 STALE_S = 0.4  # With what the exchange hides it stays within V.
