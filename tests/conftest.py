@@ -8,6 +8,7 @@ import socket
 import subprocess
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import settings
@@ -94,11 +95,14 @@ def _canary_file(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def postgres(request, tmp_path_factory):
+def postgres(request):
     """A PostgreSQL server of this session's own; without one the summary says so, loudly."""
     with ExitStack() as stack:
         try:
-            server = stack.enter_context(running_server(tmp_path_factory.mktemp("postgres")))
+            # Not below pytest's own folder: for root the server is another user's, and each new
+            # session of pytest shuts that folder to others again.
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="oncefill-")))
+            server = stack.enter_context(running_server(folder))
         except (ImportError, OSError, RuntimeError, subprocess.SubprocessError) as error:
             reason = request.config.stash[_MISSING] = f"{type(error).__name__}: {error}"
             pytest.skip(f"{NO_SERVER}: {reason}")

@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Final, assert_never
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, literal_column, select
 from sqlalchemy.sql import Select
 
 from domain.errors import StoreError
@@ -35,7 +35,8 @@ ORDER_STREAM: Final = "order/"
 _OPEN_ORDERS: Final = (
     select(JOURNAL)
     .join(ORDERS, JOURNAL.c.stream == ORDER_STREAM + ORDERS.c.client_order_id)
-    .where(ORDERS.c.is_open)
+    # As the index has it: for "is_open = 1" SQLite would compare every event with every order.
+    .where(literal_column("orders.is_open"))
     .order_by(JOURNAL.c.seq)
 )
 # These two are asked after every commit: Core would take several times as long as SQLite.
