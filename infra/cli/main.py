@@ -195,7 +195,15 @@ def _add_orders(order: _Add) -> None:
     cancel.add_argument("id", metavar="SIGNAL_ID")
     cancel.add_argument("--reason", default="", help="why, for the audit trail")
     cancel.add_argument("--by", default="", metavar="NAME", help="default: this user")
-    for asking in (place, cancel):
+    resolve = _add(order, "resolve", "decide about an order in doubt, as you found out")
+    resolve.add_argument("id", metavar="SIGNAL_ID")
+    verdict = resolve.add_mutually_exclusive_group(required=True)
+    verdict.add_argument("--adopt", metavar="NUMBER", help="it is this order at the broker")
+    verdict.add_argument("--absent", action="store_true", help="the broker does not have it")
+    resolve.add_argument("--trade-date", metavar="YYYY-MM-DD", help="of the number, with --adopt")
+    resolve.add_argument("--reason", required=True, help="what shows it, for the audit trail")
+    resolve.add_argument("--by", default="", metavar="NAME", help="default: this user")
+    for asking in (place, cancel, resolve):
         _add_json(asking)
         _add_store(asking, _SERVED)
 
@@ -205,7 +213,7 @@ def _add_readers(add: _Add) -> None:
     orders.add_argument("--status", type=str.upper, choices=_STATUSES, metavar="S")
     orders.add_argument("--symbol")
     orders.add_argument("--limit", type=_positive, default=50, metavar="N", help="default 50")
-    order = add("order", "show, place or cancel one order: order show ID").add_subparsers(
+    order = add("order", "show, place, cancel or resolve one order: order show ID").add_subparsers(
         dest="action", required=True
     )
     _add_orders(order.add_parser)
@@ -242,6 +250,10 @@ def _add_tools(add: _Add) -> None:
     simulate.add_argument("--story", action="store_true", help="tell what happened on day S")
     simulate.add_argument("--bugs", action="store_true", help="look for the planted bugs")
     _add_json(simulate)
+    torture = add("torture", "kill a real engine again and again, and compare the books")
+    torture.add_argument("--kills", type=_positive, default=50, metavar="N", help="default 50")
+    torture.add_argument("--seed", type=_count, default=1, metavar="S", help="default 1")
+    _add_json(torture)
     test = add("test", "run the tests; other options go to pytest")
     test.add_argument("--cov", action="store_true", help="measure branch coverage")
 

@@ -10,7 +10,7 @@ from domain.errors import InvalidInputError, OncefillError, StoreError
 from domain.journal import Record
 from domain.order import Order, evolve
 from domain.order_parts import PendingCancel, Placement
-from infra.cli.order_door import cancel, place
+from infra.cli.order_door import cancel, place, resolve
 from infra.cli.orders import order_facts
 from infra.cli.render import (
     ZONE,
@@ -72,7 +72,7 @@ def run(args: Namespace) -> int:
         OncefillError: None, or more than one, is meant.
     """
     if args.action != "show":
-        return place(args) if args.action == "place" else cancel(args)
+        return {"place": place, "cancel": cancel, "resolve": resolve}[args.action](args)
     with open_source(args) as reader, reader.snapshot():
         view = _find(reader, args.id)
         moments = _moments(reader, view)

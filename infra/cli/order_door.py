@@ -1,4 +1,4 @@
-"""``run.py order place|cancel``: through the door of a running engine."""
+"""``run.py order place|cancel|resolve``: through the door of a running engine."""
 
 import getpass
 import sys
@@ -46,6 +46,25 @@ def cancel(args: Namespace) -> int:
         return 0
 
     return ask(args, {"cancel": wish}, show)
+
+
+def resolve(args: Namespace) -> int:
+    """Decide about an order in doubt, as a person found out; 0 when the decision is durable."""
+    wish: dict[str, object] = {
+        "signal_id": args.id,
+        "reason": args.reason,
+        "requested_by": args.by or user(),
+        "verdict": "ABSENT" if args.absent else "ADOPT",
+    }
+    if not args.absent:
+        wish |= {"broker_order_id": args.adopt, "trade_date": args.trade_date}
+
+    def show(answer: dict[str, Any]) -> int:
+        if not args.json:
+            say(f"Decision about order {answer['receipt']['client_order_id']} written down.")
+        return 0
+
+    return ask(args, {"resolve": wish}, show)
 
 
 def user() -> str:

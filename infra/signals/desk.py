@@ -1,8 +1,8 @@
 """What is said at the door: one JSON object a line, with one key that says what it is.
 
-``{"signal": {...}}``, ``{"cancel": {...}}``, ``{"cancel_open": {...}}``, ``{"status": {}}``. The
-answer is ``{"receipt": ...}``, ``{"cancelled": ...}``, ``{"status": ...}``, or
-``{"error": {"code", "field", "problem"}}``. Told again, a signal has the same answer.
+``{"signal": {...}}``, ``{"cancel": {...}}``, ``{"resolve": {...}}``, ``{"cancel_open": {...}}``,
+``{"status": {}}``. The answer is ``{"receipt": ...}``, ``{"cancelled": ...}``, ``{"status": ...}``,
+or ``{"error": {"code", "field", "problem"}}``. Told again, a signal has the same answer.
 """
 
 import json
@@ -29,7 +29,7 @@ from domain.errors import (
 )
 from domain.halt import parse_reason, parse_scope
 from domain.settings import Settings
-from domain.signal import Cancel, Signal, parse_cancel
+from domain.signal import Cancel, Resolve, Signal, parse_cancel, parse_resolve
 from domain.terms import StrategyId, Symbol
 from infra.store.codec import utc_text
 from infra.store.halt_file import halt_file, read_halt_file
@@ -61,8 +61,8 @@ class ServedEngine(Protocol):
     failed: Event
     error: BaseException | None
 
-    def ask(self, wish: Signal | Cancel | Mapping[str, object]) -> "Future[Any]":
-        """Tell a signal or a cancel; the future is set when it is durable."""
+    def ask(self, wish: Signal | Cancel | Resolve | Mapping[str, object]) -> "Future[Any]":
+        """Tell a signal, a cancel or a decision; the future is set when it is durable."""
         ...
 
     @property
@@ -100,6 +100,7 @@ class Desk:
         self._kinds: dict[str, Callable[[dict[str, Any]], Waiting]] = {
             "signal": self._signal,
             "cancel": self._cancel,
+            "resolve": self._resolve,
             "cancel_open": self._cancel_open,
             "status": self._status,
         }
@@ -148,6 +149,10 @@ class Desk:
 
     def _cancel(self, body: dict[str, Any]) -> Waiting:
         future = self._served.engine.ask(parse_cancel(self._own(body)))
+        return lambda: _receipt(future.result(ANSWER_S))
+
+    def _resolve(self, body: dict[str, Any]) -> Waiting:
+        future = self._served.engine.ask(parse_resolve(self._own(body)))
         return lambda: _receipt(future.result(ANSWER_S))
 
     def _cancel_open(self, body: dict[str, Any]) -> Waiting:

@@ -47,7 +47,8 @@ class Process:
             stdout=subprocess.PIPE,
             text=True,
         )
-        Thread(target=self._read, daemon=True).start()
+        self._reader = Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def until(self, word: str, within_s: float = PATIENCE_S) -> dict[str, Any] | None:
         """Return what holds ``word`` when it is said, or None when that does not come."""
@@ -71,6 +72,10 @@ class Process:
         if self.process.poll() is None:
             os.kill(self.process.pid, signal.SIGKILL)
         self.process.wait(10)
+        self._reader.join(10)
+        for pipe in (self.process.stdin, self.process.stdout):
+            with suppress(BrokenPipeError):
+                pipe.close()
 
     def __enter__(self) -> Self:
         return self

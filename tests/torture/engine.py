@@ -19,7 +19,7 @@ from domain.errors import EngineStoppedError, OncefillError
 from domain.signal import Cancel
 from domain.terms import OrderStatus, SignalId
 from infra.log import configure_log
-from infra.store.dialect import Driver
+from infra.store.dialect import SqliteDriver
 from infra.store.reading import open_reader
 from run import start_engine
 from tests.torture.settings import CLOCK, SETTINGS, TIMING
@@ -39,10 +39,10 @@ def say(**what: Any) -> None:
 def stop_at_commit(number: int, *, is_before: bool) -> None:
     """Dwell right before or right after the COMMIT of a transaction that writes."""
     left = [number]
-    plain = Driver.transaction
+    plain = SqliteDriver.transaction
 
     @contextmanager
-    def transaction(self: Driver, *, is_writing: bool) -> Iterator[None]:
+    def transaction(self: SqliteDriver, *, is_writing: bool) -> Iterator[None]:
         left[0] -= is_writing
         is_now = is_writing and left[0] == 0
         with plain(self, is_writing=is_writing):
@@ -54,7 +54,7 @@ def stop_at_commit(number: int, *, is_before: bool) -> None:
             say(committing=True)
             CLOCK.sleep(AT_COMMIT_S)
 
-    Driver.transaction = transaction
+    SqliteDriver.transaction = transaction
 
 
 def spoil_messages(dice: Random, share: float) -> None:

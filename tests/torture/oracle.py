@@ -45,6 +45,13 @@ def problems(folder: Path) -> list[str]:
         ]
 
 
+def placements(folder: Path) -> dict[str, int]:
+    """Return how many placements arrived, and how many orders the broker booked."""
+    notes = read_lines(folder / "ledger.jsonl")
+    arrived = sum(note["what"] == "received" for note in notes)
+    return {"placements": arrived, "broker_orders": len(broker_book(folder).orders)}
+
+
 def broker_book(folder: Path) -> Ledger:
     """Open the broker's book at rest and return all that it holds."""
     clock = ManualClock()

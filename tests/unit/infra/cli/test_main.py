@@ -92,7 +92,7 @@ def test_what_is_wrong_is_named(capsys, argv, problem):
     ("argv", "about"),
     [
         (("replay",), "Trade a strategy on prices from CSV files."),
-        (("order",), "Show, place or cancel one order: order show ID."),
+        (("order",), "Show, place, cancel or resolve one order: order show ID."),
     ],
 )
 def test_help_keeps_capitals_where_they_belong(capsys, argv, about):
