@@ -13,10 +13,13 @@ from rich.table import Table
 
 from infra.bench.bed import RAISED
 from infra.bench.machine import MachineLimits
+from infra.bench.recovery import Recovery
 from infra.bench.scenarios import PAPER, Burst, Latency, Memory
 
 REQUIRED_ORDERS_PER_S: Final = 1000.0
 REQUIRED_P50_MS: Final = 3.0
+REQUIRED_READY_S: Final = 3.0
+REQUIRED_OPEN: Final = 10_000
 
 CONDITIONS: Final = (
     f"limiter raised to {RAISED.requests:,} requests in {RAISED.window_s} s",
@@ -35,6 +38,7 @@ class Report:
     latency: Latency
     bursts: tuple[Burst, ...]
     memory: Memory
+    recovery: Recovery
 
     def as_json(self) -> dict[str, Any]:
         """Return the report with plain values; ratios compare with this run's own machine."""
@@ -48,6 +52,7 @@ class Report:
             "latency": {**asdict(self.latency), "ratio_to_sync": self._latency_ratio},
             "bursts": [self._burst(burst) for burst in self.bursts],
             "memory": asdict(self.memory),
+            "recovery": asdict(self.recovery),
             "required": self.required(),
         }
         return {key: _rounded(value) for key, value in values.items()}
@@ -55,12 +60,16 @@ class Report:
     def required(self) -> dict[str, bool]:
         """Return what the null broker must reach, and whether it did in this run."""
         best = max(burst.orders_per_s for burst in self.bursts if burst.broker == "null")
-        return {
+        required = {
             f"at least {REQUIRED_ORDERS_PER_S:,.0f} durable orders/s in a burst": (
                 best >= REQUIRED_ORDERS_PER_S
             ),
             f"p50 at most {REQUIRED_P50_MS:g} ms": self.latency.p50_ms <= REQUIRED_P50_MS,
         }
+        if self.recovery.open_orders >= REQUIRED_OPEN:
+            ready = f"ready within {REQUIRED_READY_S:g} s with {REQUIRED_OPEN:,} open orders"
+            required[ready] = self.recovery.seconds <= REQUIRED_READY_S
+        return required
 
     def as_table(self) -> Table:
         """Return the report for people."""
@@ -103,7 +112,7 @@ class Report:
         ]
 
     def _engine_rows(self) -> list[tuple[str, str, str]]:
-        latency, memory = self.latency, self.memory
+        latency, memory, recovery = self.latency, self.memory, self.recovery
         grown = memory.bytes_per_order
         return [
             (
@@ -123,6 +132,11 @@ class Report:
                 f"memory of a resting order, {memory.orders:,} of them",
                 "not known here" if grown is None else f"{grown / 1024:.1f} KiB",
                 "",
+            ),
+            (
+                f"start with {recovery.open_orders:,} open, {recovery.closed_orders:,} ended",
+                f"{recovery.seconds:.2f} s",
+                "until a signal is durable",
             ),
         ]
 

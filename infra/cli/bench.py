@@ -13,6 +13,7 @@ from rich.console import Console
 from domain.errors import OncefillError
 from infra.bench.bed import Launch
 from infra.bench.machine import MachineLimits, measure_machine, median_limits
+from infra.bench.recovery import measure_recovery
 from infra.bench.report import Report, median_bursts
 from infra.bench.scenarios import (
     Burst,
@@ -36,6 +37,7 @@ class Plan:
     bursts: tuple[int, ...]  # Orders of each burst on the null broker, repeats side by side.
     paper_orders: int
     resting: int
+    open_orders: int  # When the engine starts, beside ten times as many closed ones.
 
 
 def run(args: Namespace, launch: Launch) -> int:
@@ -72,6 +74,7 @@ def plan_for(orders: int, *, is_quick: bool) -> Plan:
             bursts=(few,),
             paper_orders=min(few, 30),
             resting=few,
+            open_orders=few,
         )
     small = (min(orders, 1000),) * 3
     return Plan(
@@ -81,6 +84,7 @@ def plan_for(orders: int, *, is_quick: bool) -> Plan:
         bursts=(*small, orders) if orders > small[0] else small,
         paper_orders=min(orders, 300),
         resting=min(orders, 10_000),
+        open_orders=min(orders, 10_000),
     )
 
 
@@ -104,12 +108,15 @@ def measure(launch: Launch, folder: Path, plan: Plan, say: Callable[[str], None]
         say(f"bench: {bursts[-1].orders_per_s:,.0f} orders/s")
     begin(f"burst of {plan.paper_orders:,} orders on the paper broker")
     bursts.append(measure_paper_burst(launch, folder, plan.paper_orders))
+    begin(f"a start with {plan.open_orders:,} open orders")
+    recovery = measure_recovery(launch, folder, plan.open_orders, 10 * plan.open_orders)
     return Report(
         is_quick=plan.is_quick,
         machine=median_limits(machine),
         latency=latency,
         bursts=median_bursts(bursts),
         memory=memory,
+        recovery=recovery,
     )
 
 

@@ -149,7 +149,7 @@ class Campaign:
         if engine.until("ready", 30.0) is None:
             return False
         if where == "random":
-            CLOCK.sleep(self._dice.uniform(0.0, 1.5))
+            CLOCK.sleep(self._dice.uniform(0.5, 2.5))
             return True
         self._control(hold=where.partition(" ")[0])
         end_s = time.monotonic() + 3.0
@@ -181,7 +181,7 @@ class Campaign:
 
 
 def write_wishes(folder: Path, count: int, dice: Random) -> None:
-    """Write signals, some of them twice or invalid, cancels among them, and cancels for all."""
+    """Write signals, some twice or invalid, cancels among them, and cancels for what rests."""
     lines: list[dict[str, Any]] = []
     names: list[str] = []
     for number in range(count):
@@ -195,7 +195,9 @@ def write_wishes(folder: Path, count: int, dice: Random) -> None:
         else:
             names.append(f"s-{number}")
             lines.append(a_signal(names[-1], dice))
-    lines += [a_cancel(name) for name in names]
+    # What rests has to end some day.
+    rests = [line["signal_id"] for line in lines if "limit_px" in line]
+    lines += [a_cancel(name) for name in dict.fromkeys(rests)]
     text = "".join(json.dumps(line) + "\n" for line in lines)
     (folder / "wishes.jsonl").write_text(text)
 

@@ -9,10 +9,13 @@ import pytest
 from domain.errors import OncefillError
 from infra.bench.bed import Bed, open_bed
 from infra.bench.machine import MachineLimits, measure_machine, median_limits, percentile
+from infra.bench.recovery import Recovery, write_history
 from infra.bench.report import Report, median_bursts
 from infra.bench.scenarios import Burst, Latency, Memory
 from infra.brokers.null import NullGateway
 from infra.cli.bench import plan_for, run
+from infra.store.audit import verify
+from infra.store.reading import open_reader
 from run import start_engine
 
 ORDERS = 20
@@ -41,6 +44,7 @@ def a_report(**changes):
         "latency": Latency(signals=100, p50_ms=1.5, p99_ms=4.0),
         "bursts": (a_burst(),),
         "memory": Memory(orders=1000, bytes_per_order=2048.0),
+        "recovery": Recovery(open_orders=1000, closed_orders=10_000, seconds=0.5),
     }
     return Report(**values | changes)
 
@@ -54,7 +58,7 @@ def test_a_tiny_bench_measures_everything_and_leaves_nothing_behind(tmp_path, mo
 
     out, err = capsys.readouterr()
     assert code == 0
-    assert err.count("bench: ") == 5
+    assert err.count("bench: ") == 6
     assert list(Path(".oncefill").iterdir()) == []
     report = json.loads(out)
     assert report["quick"] is True
@@ -68,6 +72,8 @@ def test_a_tiny_bench_measures_everything_and_leaves_nothing_behind(tmp_path, mo
     assert report["latency"]["signals"] == ORDERS
     assert report["latency"]["p99_ms"] >= report["latency"]["p50_ms"] > 0
     assert report["memory"]["orders"] == ORDERS
+    assert report["recovery"]["closed_orders"] == 10 * ORDERS
+    assert report["recovery"]["seconds"] > 0
     assert all(figure > 0 for figure in report["machine"].values())
 
 
@@ -92,6 +98,24 @@ def test_what_is_required_is_compared_with_the_null_broker_alone():
     assert list(a_report(bursts=(slow_null, fast_paper)).required().values()) == [False, True]
     late = Latency(signals=100, p50_ms=3.5, p99_ms=4.0)
     assert list(a_report(latency=late).required().values()) == [True, False]
+
+
+@pytest.mark.parametrize(("seconds", "is_met"), [(2.9, True), (3.1, False)])
+def test_a_start_is_held_to_its_limit_where_there_is_enough_to_recover(seconds, is_met):
+    slow = Recovery(open_orders=10_000, closed_orders=100_000, seconds=seconds)
+
+    assert list(a_report(recovery=slow).required().values())[2:] == [is_met]
+
+
+def test_the_history_that_a_start_is_measured_on_is_a_sound_store(tmp_path):
+    path = tmp_path / "oncefill.db"
+
+    write_history(path, open_orders=3, closed=5)
+
+    with open_reader(path) as reader:
+        assert verify(reader).ok
+        statuses = [order.status for order in reader.orders()]
+    assert sorted(statuses) == ["CANCELLED"] * 5 + ["SUBMITTED"] * 3
 
 
 def test_ratios_compare_with_the_machine_of_the_same_run():
