@@ -2,14 +2,18 @@
 
 import json
 import os
+import resource
 import sys
 from pathlib import Path
+from threading import Thread
 
+from domain.errors import EngineStoppedError
 from domain.session import ALWAYS_OPEN
 from domain.settings import BrokerTiming, Settings
 from infra.brokers.paper import FaultKind, FaultPlan, PaperSettings
 from infra.brokers.paper.default import seeded_paper
 from infra.log import configure_log
+from infra.store import dialect
 from run import start_engine
 
 # Short enough to see lost answers resolved within a test; the proportions are the product's.
@@ -22,6 +26,7 @@ SETTINGS = Settings(session=ALWAYS_OPEN, timing=TIMING)
 def main(folder: Path, plan: dict) -> None:
     """Tell every signal of the file, say what is acknowledged and what happens, and wait."""
     configure_log(level="critical", console=False)
+    make_small(plan)
     faults = FaultPlan.script(
         {("place", int(number)): kind for number, kind in plan.get("script", {}).items()},
         seed=plan.get("seed", 0),
@@ -48,14 +53,32 @@ def main(folder: Path, plan: dict) -> None:
             }
         )
     )
+    Thread(target=report_failure, args=(engine,), daemon=True).start()
     for line in (folder / "signals.jsonl").read_text().splitlines():
-        receipt = engine.ask(json.loads(line)).result(timeout=30)
+        try:
+            receipt = engine.ask(json.loads(line)).result(timeout=30)
+        except EngineStoppedError:
+            break
         say({"acknowledged": receipt.signal_id})
     for line in sys.stdin:
         if line.strip() == "stop":
             break
     engine.stop()
     say({"stopped": True})
+
+
+def make_small(plan: dict) -> None:
+    """Leave the store as little room as the plan says."""
+    if "max_pages" in plan:
+        dialect._WRITER_PRAGMAS += (f"max_page_count={plan['max_pages']}",)
+    if "file_limit" in plan:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (plan["file_limit"],) * 2)
+
+
+def report_failure(engine) -> None:
+    """Say it when the engine gives up."""
+    engine.failed.wait()
+    say({"failed": str(engine.error)})
 
 
 def say(what: dict) -> None:
