@@ -30,8 +30,8 @@ def strace():
 @pytest.mark.parametrize(
     ("trouble", "said"),
     [
-        ({"max_pages": 60}, "full"),
-        ({"file_limit": 300_000}, "written"),
+        ({"max_pages": 34}, "full"),
+        ({"file_limit": 200_000}, "written"),
         ("fsync", "written"),
     ],
     ids=["max_page_count", "file-size limit", "fsync"],
