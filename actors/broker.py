@@ -103,8 +103,7 @@ class BrokerActor(Actor):
             # It expired here, so nothing was sent under it.
             go.order.tell(Outcome(go.call, error=expired()))
         else:
-            error = OutcomeUnknownError("the turn belongs to an earlier life of the broker actor")
-            go.order.tell(Outcome(go.call, error=error))
+            go.order.tell(Outcome(go.call, error=_not_ours("turn")))
 
     def _pump(self) -> None:
         self._serve()
@@ -211,13 +210,18 @@ class BrokerActor(Actor):
             self._calling = ()
         served = done.value
         assert isinstance(served, Served), f"the calls ended with {done.error!r}"
-        for waiting in reversed(served.left):
-            self._lines.put_back(waiting)
         if served.wait_s > 0:
             self._not_before_s = self.system.monotonic() + served.wait_s
             self.after(served.wait_s, "pump", "pump")
-        for waiting in done.tag[: len(served.outcomes)]:
-            self._turns.pop(waiting.serial, None)
+        if done.life == self.life:
+            for waiting in reversed(served.left):
+                self._lines.put_back(waiting)
+            for waiting in done.tag[: len(served.outcomes)]:
+                self._turns.pop(waiting.serial, None)
+        else:
+            # That life may have put them back and called them before it failed.
+            for waiting in served.left:
+                waiting.asker.tell(Outcome(waiting.call, error=_not_ours("call")))
         if served.outcomes:
             self._on_outcomes(served.outcomes)
 
@@ -256,3 +260,7 @@ class BrokerActor(Actor):
     def _give_up(self, what: str) -> None:
         """Stop the engine: nobody knows what a call that hangs will still do."""
         self._door.fatal(OutcomeUnknownError(f"{what} call to the broker does not return"))
+
+
+def _not_ours(what: str) -> OutcomeUnknownError:
+    return OutcomeUnknownError(f"the {what} belongs to an earlier life of the broker actor")

@@ -140,8 +140,10 @@ class OrderExecutor(OrderDesk):
         known = client_order_id(signal.account_id, signal.signal_id)
         digest = signal_digest(signal)
         if (creating := self._creating.get(known)) is not None:
-            _require_same(creating.order.digest, digest)
-            creating.replies.append(reply)
+            if creating.order.digest == digest:
+                creating.replies.append(reply)
+            else:
+                creating.others.append((signal, reply))
         elif (live := self._live.get(known)) is not None:
             _require_same(live[1], digest)
             self._taken.give(reply, Receipt(signal.signal_id, known, is_duplicate=True))
@@ -205,6 +207,8 @@ class OrderExecutor(OrderDesk):
         for position, reply in enumerate(creating.replies):
             receipt = Receipt(order.signal.signal_id, known, is_duplicate=position > 0)
             self._taken.give(reply, receipt)
+        for signal, reply in creating.others:
+            self._on_told(signal, reply)
 
     def _on_append_failed(self, append: Append, error: Exception) -> None:
         known = ClientOrderId(append.stream.removeprefix(ORDER))
@@ -218,6 +222,8 @@ class OrderExecutor(OrderDesk):
             self.load_order(known, self._answer_old(order.signal, order.digest, reply))
         for cancel in creating.cancels:
             self.load_order(known, partial(self._cancel_loaded, cancel))
+        for signal, reply in creating.others:
+            self._on_told(signal, reply)
 
     def _answer_old(
         self, signal: Signal, digest: str, reply: Reply | None

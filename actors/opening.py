@@ -14,11 +14,17 @@ from domain.terms import ClientOrderId
 
 @dataclass(slots=True)
 class Creating:
-    """An order on its way into the journal, and who waits for it."""
+    """An order on its way into the journal, and who waits for it.
+
+    Attributes:
+        others: Told meanwhile under the same id with other content. Only what is durable decides
+            which of them conflicts, so they are read when this has been written, or has not.
+    """
 
     order: Order
     replies: list[Reply | None] = field(default_factory=list)
     cancels: list[CancelOrder] = field(default_factory=list)
+    others: list[tuple[Signal, Reply | None]] = field(default_factory=list)
 
 
 def opened(

@@ -13,11 +13,11 @@ from domain.broker import (
     OrderRequest,
 )
 from domain.errors import RefusedError
-from domain.terms import (
-    ZERO,
-    BrokerOrderId,
-)
+from domain.fees import charges
+from domain.settings import Settings
+from domain.terms import ZERO, BrokerOrderId, Side
 from infra.brokers.paper.rules import Refusal, refused
+from tests.simulation.weather import Habits
 
 OPENING_CASH = Decimal(100_000_000)
 MARKET_PX = Decimal(70_000)
@@ -43,6 +43,7 @@ class Booked:
     is_ours: bool = True
     state: BrokerState = BrokerState.ACCEPTED
     cum_qty: Decimal = ZERO
+    cum_amount: Decimal = ZERO
     reason: str = ""
     shown_from: datetime
     transact_time: datetime
@@ -66,6 +67,20 @@ def row_at(booked: Booked, at: datetime) -> BrokerOrder | None:
         return booked.rows[-1]
     found = bisect_right(booked.times, at)
     return booked.rows[found - 1] if found else None
+
+
+def fees_of(
+    habits: Habits, settings: Settings, booked: Booked, qty: Decimal, px: Decimal
+) -> tuple[Decimal, Decimal]:
+    """Return commission and tax of an execution."""
+    request = booked.request
+    if not habits.has_exec_ids:
+        return ZERO, ZERO  # Which execution cost what cannot be told from a total.
+    if habits.tells_fees:
+        return qty + 1, qty if request.side is Side.SELL else ZERO
+    instrument, day = settings.instruments.get(request.symbol), booked.trade_date
+    due = charges(settings.fees, instrument, request.side, qty, px, day, settings.session)
+    return due.commission, due.tax
 
 
 def refusal() -> RefusedError:

@@ -9,19 +9,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from hashlib import sha256
 from random import Random
 from typing import Any
 
 from actors.engine import Engine, Ports
 from actors.runtime import Faults, Killed, SimulatedSystem, Timeline
-from domain.broker import FillNews, OrderRequest
+from domain.broker import ClientIdSupport, FillNews
 from domain.errors import EngineStoppedError, InvalidInputError
-from domain.terms import ClientOrderId, OrderType, Side, Symbol, TimeInForce
 from tests.fakes import MemoryProcess, MemoryStore
 from tests.simulation.exchange import Exchange
 from tests.simulation.oracle import Oracle, ViolationError
+from tests.simulation.person import Person
 from tests.simulation.process import Process, Result, Watch, WorldClock
 from tests.simulation.schedule import Wish, schedule
 from tests.simulation.weather import Weather, draw
@@ -67,10 +66,16 @@ class Day:
         )
         self.oracle = Oracle(self.store, self.exchange, settings.rate.requests, is_hashed)
         self.random = plan
+        self.person = Person(self)
         self.main: Process | None = None
         self.processes: list[Process] = []
         self.sent: deque[float] = deque()
-        self.wishes = schedule(plan, orders=self.weather.orders, span_s=self.weather.span_s)
+        self.wishes = schedule(
+            plan,
+            orders=self.weather.orders,
+            span_s=self.weather.span_s,
+            are_alike=self.weather.are_alike,
+        )
         self.acknowledged: set[int] = set()
         self.kills_left = self.weather.process_kills
         self.is_healed = False
@@ -197,12 +202,18 @@ class Day:
         ):
             for _ in range(times):
                 self.timeline.push(self.random.random() * day_s, what)
+        self._prepare_strangers()
+        self.timeline.push(day_s, self._heal)
+
+    def _prepare_strangers(self) -> None:
+        weather, day_s = self.weather, self.weather.day_s
         for _ in range(weather.orders):
             if self.random.random() < weather.habits.foreign:
-                self.timeline.push(self.random.random() * day_s, self._intrude)
+                self.timeline.push(self.random.random() * day_s, self.person.intrude)
             if self.random.random() < weather.habits.garbage:
                 self.timeline.push(self.random.random() * day_s, self._misdirect)
-        self.timeline.push(day_s, self._heal)
+        if weather.habits.client_ids is ClientIdSupport.NONE:
+            self.person.look()
 
     def _fail_disk(self) -> None:
         self.store.fault = OSError("the disk failed")
@@ -232,23 +243,6 @@ class Day:
         self.network.is_silent = False
         if self.random.random() < 0.5:
             self.network.gap()
-
-    def _intrude(self) -> None:
-        """Let somebody trade on the account by hand, now and then just what we trade."""
-        request = OrderRequest(
-            client_order_id=ClientOrderId("by hand"),
-            symbol=Symbol("005930"),
-            side=self.random.choice((Side.BUY, Side.SELL)),
-            order_qty=Decimal(self.random.choice((1, 10))),
-            order_type=OrderType.MARKET,
-            limit_px=None,
-            time_in_force=TimeInForce.DAY,
-        )
-        ours = [booked.request for booked in self.exchange.orders if booked.is_ours]
-        if ours and self.random.random() < self.weather.habits.twins:
-            twin = self.random.choice(ours)
-            request = replace(twin, client_order_id=request.client_order_id)
-        self.exchange.intrude(request)
 
     def _misdirect(self) -> None:
         if self.exchange.fills:

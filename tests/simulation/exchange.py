@@ -23,7 +23,6 @@ from domain.broker import (
     OrderRequest,
     PlaceAck,
 )
-from domain.fees import charges
 from domain.settings import Settings
 from domain.terms import (
     ZERO,
@@ -31,13 +30,12 @@ from domain.terms import (
     ClientOrderId,
     ExecId,
     OrderType,
-    Side,
     Symbol,
     TimeInForce,
 )
 from infra.brokers.paper.orders import Account
 from infra.brokers.paper.rules import Refusal, refused
-from tests.simulation.book import MARKET_PX, OPEN, OPENING_CASH, Booked, row_at
+from tests.simulation.book import MARKET_PX, OPEN, OPENING_CASH, Booked, fees_of, row_at
 from tests.simulation.weather import Habits
 
 
@@ -107,7 +105,7 @@ class Exchange:
         return PlaceAck(
             broker_order_id=booked.number,
             trade_date=day,
-            fills=tuple(booked.fills) if self._happens(0.5) else (),
+            fills=tuple(booked.fills) if habits.has_exec_ids and self._happens(0.5) else (),
         )
 
     def cancel(self, ref: OrderRef) -> CancelAck:
@@ -176,7 +174,7 @@ class Exchange:
     def trade(self, booked: Booked, qty: Decimal, px: Decimal) -> None:
         """Execute a part of an order, whatever its state, and tell it."""
         now, request = self._clock.now(), booked.request
-        fees = self._fees(request, qty, px, booked.trade_date)
+        fees = fees_of(self.habits, self._settings, booked, qty, px)
         is_told = self.habits.tells_fees
         fill = BrokerFill(
             client_order_id=self._shown_id(booked),
@@ -196,6 +194,7 @@ class Exchange:
         self.fills.append((max(shown, booked.shown_from), fill, booked))
         self._book_cash(booked, fill, sum(fees))
         booked.cum_qty += qty
+        booked.cum_amount += qty * px
         if booked.is_open or booked.cum_qty >= request.order_qty:
             is_full = booked.cum_qty >= request.order_qty
             booked.state = BrokerState.FILLED if is_full else BrokerState.PARTIAL
@@ -308,6 +307,8 @@ class Exchange:
             state=booked.state,
             reason=booked.reason,
             transact_time=now,
+            placed_at=booked.accepted_at,
+            cum_amount=None if self.habits.has_exec_ids else booked.cum_amount,
         )
         booked.times.append(now)
         booked.rows.append(row)
@@ -323,16 +324,6 @@ class Exchange:
         if limit_px is None:
             return MARKET_PX + 100 * int(self._random.random() * 3)
         return limit_px
-
-    def _fees(
-        self, request: OrderRequest, qty: Decimal, px: Decimal, day: Any
-    ) -> tuple[Decimal, Decimal]:
-        if self.habits.tells_fees:
-            return qty + 1, qty if request.side is Side.SELL else ZERO
-        settings = self._settings
-        instrument = settings.instruments.get(request.symbol)
-        due = charges(settings.fees, instrument, request.side, qty, px, day, settings.session)
-        return due.commission, due.tax
 
     def _book_cash(self, booked: Booked, fill: BrokerFill, fees: Any) -> None:
         self.account.book(fill)

@@ -11,6 +11,7 @@ from domain.signal import Cancel, Signal
 from domain.terms import OrderType, Side, SignalId, Symbol, TimeInForce
 
 SYMBOLS = (Symbol("005930"), Symbol("000660"), Symbol("069500"))
+ALIKE_QTY = Decimal(10)
 PRICES = (60_000, 69_900, 70_000, 70_100, 71_000)
 
 
@@ -32,11 +33,13 @@ class Wish:
     order: str = ""
 
 
-def schedule(random: Random, *, orders: int, span_s: float) -> list[Wish]:
-    """Return a day's wishes, in the order of their time."""
+def schedule(random: Random, *, orders: int, span_s: float, are_alike: bool = False) -> list[Wish]:
+    """Return a day's wishes, in the order of their time; ``are_alike``: most look the same."""
     wishes: list[Wish] = []
     for number in range(orders):
         signal = _signal(random, number)
+        if are_alike:
+            signal = replace(signal, symbol=SYMBOLS[0], order_qty=ALIKE_QTY)
         at_s = random.random() * span_s
         wishes += _about(random, signal, at_s)
     return sorted(wishes, key=lambda wish: wish.at_s)

@@ -9,12 +9,12 @@ import pytest
 
 from domain.broker import BrokerState, ClientIdSupport, FillNews, OrderNews, OrderRef
 from domain.errors import NotSentError, OutcomeUnknownError, RateLimitedError, RefusedError
-from domain.settings import PAPER, BrokerTiming, Settings
+from domain.settings import PAPER, AbsentPolicy, BrokerTiming, Settings
 from domain.terms import TimeInForce
 from tests.contract.gateways import an_order
 from tests.fakes_time import ManualClock
 from tests.simulation.exchange import Exchange
-from tests.simulation.weather import NOT_YET, Habits, Weather, draw
+from tests.simulation.weather import Habits, Weather, draw
 from tests.simulation.wire import Network, SimulatedGateway, Unwatched
 
 SETTINGS = Settings(timing=BrokerTiming(call_timeout_s=1.0))
@@ -213,10 +213,10 @@ def test_without_execution_ids_only_totals_are_told():
     assert market.orders()[0].cum_qty == 10
 
 
-def test_the_weather_without_ids_waits_for_an_engine_that_can_trade_in_it():
-    drawn = {name: make(Random(1)).habits for name, make in NOT_YET.items()}
+@pytest.mark.parametrize("profile", ["nameless", "totals"])
+def test_the_weather_without_ids_is_both_patient_and_strict(profile):
+    drawn = [draw(Random(seed), profile) for seed in range(40)]
 
-    assert {habits.client_ids for habits in drawn.values()} == {ClientIdSupport.NONE}
-    assert not drawn["totals"].has_exec_ids
-    with pytest.raises(KeyError):
-        draw(Random(1), "nameless")
+    assert {each.habits.client_ids for each in drawn} == {ClientIdSupport.NONE}
+    assert {each.habits.has_exec_ids for each in drawn} == {profile == "nameless"}
+    assert {each.settings.absent_policy for each in drawn} == {None, *AbsentPolicy}

@@ -1,6 +1,7 @@
 """Each check of the oracle can fail: it is shown what must never be."""
 
 from collections import deque
+from contextlib import nullcontext
 from dataclasses import replace
 from decimal import Decimal
 from random import Random
@@ -8,13 +9,13 @@ from random import Random
 import pytest
 
 from domain.broker import BrokerState, ClientIdSupport, OrderRequest
-from domain.events import Cancelled, Failed, Filled, Rejected, Source
+from domain.events import Anomaly, Cancelled, Failed, Filled, Flagged, Rejected, Source
 from domain.ids import client_order_id
 from domain.journal import Append
 from domain.order import evolve
 from domain.position import change_for, evolve_book
 from domain.settings import Settings
-from domain.terms import OrderType, SignalId, TimeInForce
+from domain.terms import ExecId, OrderType, SignalId, TimeInForce
 from tests.fakes import MemoryStore
 from tests.fakes_time import ManualClock
 from tests.simulation.exchange import Exchange
@@ -41,7 +42,7 @@ class Bench:
     def __init__(self, **habits):
         self.clock = ManualClock()
         self.store = MemoryStore(clock=self.clock)
-        chosen = Habits(client_ids=ClientIdSupport.TAG, fill_s=1e9, **habits)
+        chosen = Habits(**{"client_ids": ClientIdSupport.TAG, "fill_s": 1e9, **habits})
         settings = Settings()
         self.exchange = Exchange(self.clock, settings, chosen, Random(1), lambda _: None)
         self.oracle = Oracle(self.store, self.exchange, 20, is_hashed=True)
@@ -194,7 +195,7 @@ def test_a_fill_of_an_order_of_others(bench):
 def test_a_fill_that_is_never_booked(bench):
     bench.traded(bench.booked())
 
-    assert "1 executions at the broker, 0 here" in bench.oracle.unresolved()
+    assert "100 filled at the broker, 0 here" in bench.oracle.unresolved()
     with broken("I4"):
         bench.oracle.check_end()
 
@@ -289,3 +290,45 @@ def test_an_order_that_is_stuck(bench):
 def test_acknowledged_and_not_durable(bench):
     with broken("I3"):
         bench.oracle.acknowledged(SIGNAL, KNOWN)
+
+
+def total(bench, booked, qty=100, **changes):
+    """Execute a part at a broker that tells totals; return the event that books it."""
+    fill = bench.traded(booked, qty)
+    return replace(fill, exec_id=ExecId(f"{booked.number}#{booked.cum_qty}"), **changes)
+
+
+@pytest.fixture
+def counter():
+    """A bench whose broker tells only totals."""
+    return Bench(has_exec_ids=False)
+
+
+def test_a_total_that_is_the_brokers_is_good(counter):
+    booked = counter.booked()
+
+    counter.write(total(counter, booked, 40))
+    counter.write(total(counter, booked, 60))
+
+    assert counter.oracle.orders[KNOWN].cum_qty == 100
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"last_qty": Decimal(41)}, {"last_px": Decimal(70_001)}, {"last_qty": Decimal(-40)}],
+)
+def test_a_total_that_the_broker_does_not_count(counter, changes):
+    booked = counter.booked()
+
+    with broken("I4", "no such execution"):
+        counter.write(total(counter, booked, 40, **changes))
+
+
+@pytest.mark.parametrize(("client_ids", "is_asked"), [("NONE", True), ("TAG", False)])
+def test_a_question_to_a_person_is_for_brokers_without_ids(client_ids, is_asked):
+    bench = Bench(client_ids=ClientIdSupport(client_ids))
+    bench.filled()
+    bench.write(Flagged(anomaly=Anomaly.NOT_FOUND, detail="not there", at=NOW))
+
+    with nullcontext() if is_asked else broken("flag"):
+        bench.oracle.check_end()

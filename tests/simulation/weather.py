@@ -7,7 +7,7 @@ from random import Random
 from actors.runtime import Faults
 from domain.broker import ClientIdSupport
 from domain.session import ALWAYS_OPEN
-from domain.settings import BrokerTiming, Settings
+from domain.settings import AbsentPolicy, BrokerTiming, Settings
 from domain.supervision import RestartPolicy
 from tests.simulation.fates import READ_FATES, STREAM_FATES, WRITE_FATES
 
@@ -33,7 +33,7 @@ class Habits:
         crossing: A fill that the cancel crossed comes after it.
         overfill: The last fill is larger than what was left.
         foreign: Orders of others on the account, for each of ours.
-        twins: How many of those look like one of ours.
+        twins: How many of those look like one of ours, which the broker shows by then.
         garbage: Notices that are of no order of ours, for each of ours.
     """
 
@@ -68,6 +68,8 @@ class Weather:
         outages: How often the broker is away for some seconds.
         silences: How often the stream is, half of them without saying so.
         latency_s: Shortest and longest way there and back.
+        are_alike: Many orders look the same; else hardly any do.
+        resolves_s: How long a person looks at an order in doubt before they decide about it.
         starts_s: Seconds into the virtual evening; midnight in Seoul comes 20 s after 0.
     """
 
@@ -85,6 +87,8 @@ class Weather:
     outages: int = 0
     silences: int = 0
     latency_s: tuple[float, float] = (0.005, 0.03)
+    are_alike: bool = False
+    resolves_s: float = 5.0
     starts_s: float = 3600.0
     orders: int = 20
     span_s: float = 10.0
@@ -298,9 +302,26 @@ def _ghosts(random: Random) -> Weather:
 
 def _nameless(random: Random) -> Weather:
     """A broker that carries no ids of ours: what it has is told from look alone."""
-    drawn = _mixed(random)
-    habits = replace(drawn.habits, client_ids=ClientIdSupport.NONE, foreign=0.05)
-    return replace(drawn, habits=habits)
+    choice = random.choice
+    drawn = choice((_mixed, _doubt))(random)
+    habits = replace(
+        drawn.habits,
+        client_ids=ClientIdSupport.NONE,
+        # Pages may be stale as well, and both together must stay within V.
+        hidden_s=min(drawn.habits.hidden_s, 0.1),
+        foreign=choice((0.0, 0.3)),
+        twins=choice((0.0, 0.5)),
+    )
+    policy = choice((None, AbsentPolicy.STRICT, AbsentPolicy.AUTOMATIC))
+    settings = replace(drawn.settings, absent_policy=policy)
+    return replace(
+        drawn,
+        settings=settings,
+        habits=habits,
+        reads={**drawn.reads, "jumbled": 0.2},
+        are_alike=choice((False, True)),
+        resolves_s=choice((0.5, 5.0, 20.0)),
+    )
 
 
 def _totals(random: Random) -> Weather:
@@ -308,9 +329,6 @@ def _totals(random: Random) -> Weather:
     drawn = _nameless(random)
     return replace(drawn, habits=replace(drawn.habits, has_exec_ids=False))
 
-
-# Ready at the broker's side; the engine cannot trade without client ids yet.
-NOT_YET = {"nameless": _nameless, "totals": _totals}
 
 PROFILES = {
     "mixed": _mixed,
@@ -321,5 +339,7 @@ PROFILES = {
     "takeover": _takeover,
     "crashes": _crashes,
     "rush": _rush,
+    "nameless": _nameless,
+    "totals": _totals,
     "calm": lambda _: calm(),
 }

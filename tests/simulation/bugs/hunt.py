@@ -10,7 +10,18 @@ from tests.simulation.bugs.planted import ROOT, bugs
 from tests.simulation.campaign import say
 
 SEARCHED_DAYS = 500
-SEARCHED = ("mixed", "doubt", "ghosts", "takeover", "crashes", "rush", "machine", "network")
+SEARCHED = (
+    "mixed",
+    "doubt",
+    "ghosts",
+    "takeover",
+    "crashes",
+    "rush",
+    "machine",
+    "network",
+    "nameless",
+    "totals",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,27 +37,32 @@ CATCHES: dict[str, Catch] = {
     name: Catch(profile=profile, seed=seed)
     for name, profile, seed in (
         ("absence_from_a_failed_lookup", "doubt", 4),
-        ("absence_from_an_incomplete_scan", "doubt", 33),
+        ("absence_from_an_incomplete_scan", "doubt", 44),
         ("acknowledged_before_the_commit", "mixed", 0),
+        ("adopt_first_of_many", "nameless", 8),
+        ("bound_orders_ignored", "totals", 2),
         ("bucket_empty_at_boot", "rush", 1),
+        ("calls_left_called_twice", "crashes", 6),
         ("cancel_assumed_done", "mixed", 7),
         ("checkpoint_apart_from_position", "mixed", 0),
+        ("compared_with_a_conflict_on_its_way", "crashes", 103),
         ("doubt_forgotten_at_restart", "mixed", 0),
         ("ended_orders_deaf_to_fills", "mixed", 5),
         ("fill_key_is_the_exec_id", "mixed", 0),
-        ("fills_by_message_alone", "mixed", 0),
+        ("fills_by_message_alone", "mixed", 2),
         ("forgotten_turn", "crashes", 1),
         ("no_fencing", "takeover", 3),
+        ("no_fingerprint_claim", "nameless", 9),
         ("no_settle", "doubt", 0),
         ("permit_at_turn", "rush", 0),
-        ("quiet_time_ignored", "doubt", 33),
+        ("quiet_time_ignored", "doubt", 47),
         ("resend_on_timeout", "doubt", 0),
-        ("restart_sends_again", "crashes", 2),
-        ("retry_blocks_cancels", "mixed", 1),
+        ("restart_sends_again", "crashes", 5),
+        ("retry_blocks_cancels", "mixed", 2),
         ("send_by_recomputed", "ghosts", 11),
         ("settle_not_restarted_at_boot", "ghosts", 10),
         ("two_calls_at_once", "crashes", 0),
-        ("unknown_ticket_means_not_sent", "crashes", 13),
+        ("unknown_ticket_means_not_sent", "mixed", 80),
         ("write_ahead_after_the_send", "mixed", 0),
     )
 }

@@ -102,3 +102,25 @@ def test_a_rate_limit_answer_ends_the_go_before_another_request_leaves():
     house.tell(within_s=1.5)
 
     assert house.made() == ["find_order", "place_order"]
+
+
+def test_what_a_go_left_is_made_once_when_the_actor_fails_on_the_news_of_it():
+    house = House(call_s=0.05, requests=3)
+    held(house, *"abcd")  # Three of them have a turn; the fourth makes it look for room.
+    bucket, opens_in_s = house.door.bucket, house.door.bucket.opens_in_s
+
+    def fails_once(now_s):
+        bucket.opens_in_s = opens_in_s
+        msg = "no room to be found"
+        raise OSError(msg)
+
+    house.gateway.on_call = lambda made: made == 2 and setattr(bucket, "opens_in_s", fails_once)
+
+    house.tell(within_s=4)
+
+    assert bucket.opens_in_s is opens_in_s
+    placed = [args[1].client_order_id for _, name, args in house.gateway.calls if name[0] == "p"]
+    assert placed[:2] == ["a", "b"]
+    assert len(placed) == len(set(placed))
+    for name in "bc":
+        assert house.outcomes(name), f"{name} waits for nothing"

@@ -65,6 +65,18 @@ def test_the_same_id_is_known_long_after_the_order_has_ended(desk, is_restarted)
     assert len(desk.ledger().orders) == 1
 
 
+def test_a_signal_told_again_is_compared_with_its_order_and_not_with_a_conflict_on_its_way(desk):
+    begun(desk).tell(buy())
+    desk.until(lambda: desk.status() == "FILLED" and not desk.has_actor())
+
+    other = desk.engine.ask(buy(order_qty=7))
+    again = desk.engine.ask(buy())
+    desk.until(lambda: other.done() and again.done())
+
+    assert isinstance(other.exception(), SignalConflictError)
+    assert again.result().is_duplicate
+
+
 def test_an_old_signal_is_known_although_its_own_deadline_has_passed(desk):
     signal = buy(deadline=START + timedelta(seconds=20))
     begun(desk).tell(signal)
