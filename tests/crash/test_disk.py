@@ -7,7 +7,7 @@ import pytest
 
 from tests.crash.processes import ENDED, Process, assert_books_agree, topics, write_signals
 
-SIGNALS = 30
+SIGNALS = 60
 
 # The disk fails from that fsync on; those before it opened the store.
 FSYNCS = "inject=fsync,fdatasync:error=EIO:when=20+"
