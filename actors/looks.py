@@ -39,6 +39,7 @@ class OrderLooks(OrderSteps):
         super().__init__(client_order_id, handoff, tools)
         self._seen: _Seen | None = None
         self._adopting: ResolveOrder | None = None
+        self._settled_attempt = 0  # The latest attempt that a settled look asked about.
 
     @property
     def answers(self) -> Answers:
@@ -119,6 +120,9 @@ class OrderLooks(OrderSteps):
         settled_at_s, timing = self.settle_end_s(), self._tools.settings.timing
         # A call may end long after its time; what it sent late is as late to arrive.
         is_settled = outcome.asked_s >= settled_at_s and outcome.quiet_s >= timing.hidden_s
+        placement = self.state.placement
+        if is_settled and placement is not None:
+            self._settled_attempt = placement.attempt
         now_s = self.system.monotonic()
         self._lookups += 1
         self._look_after_s = now_s + min(
@@ -198,11 +202,21 @@ class OrderLooks(OrderSteps):
         if self._adopting not in (None, wish):
             problem = "another decision about this order is being carried out; wait for its end"
             return InvalidInputError("signal_id", problem)
-        left_s = self.settle_end_s() - self.system.monotonic()
-        if wish.wish.verdict is Verdict.ABSENT and left_s > 0:
+        if wish.wish.verdict is Verdict.ABSENT and (left_s := self._unsettled_s()) > 0:
             problem = f"the broker may still take the order; try again in {left_s:.1f} s"
             return InvalidInputError("verdict", problem)
         return None
+
+    def _unsettled_s(self) -> float:
+        """Return how long the broker may still take what was sent; 0 when it is over."""
+        left_s = self.settle_end_s() - self.system.monotonic()
+        placement = self.state.placement
+        if left_s > 0 or placement is None or placement.attempt == self._settled_attempt:
+            return max(0.0, left_s)
+        # The call that sends it may hang, and send it yet; a look can only be made after it.
+        self._look_after_s = 0.0
+        self.wait(0.0, Wait.LOOK_UP)
+        return LOOK_UP_FIRST_S
 
     def _resolve(self, wish: ResolveOrder, *following: OrderEvent) -> None:
         decided = Resolved(

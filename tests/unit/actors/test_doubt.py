@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from domain.errors import OutcomeUnknownError, RefusedError
+from domain.errors import InvalidInputError, OutcomeUnknownError, RefusedError
 from domain.events import Anomaly, Proof
 from domain.settings import AbsentPolicy
 from domain.signal import Resolve
@@ -95,6 +95,22 @@ def test_a_decision_that_cannot_be_checked_is_refused(desk, is_answered):
     assert future.exception().field == "broker_order_id"
     expected = "shows no such order" if is_answered else "could not be asked"
     assert expected in str(future.exception())
+
+
+def test_absent_is_refused_while_the_call_that_sends_the_order_may_still_hang(desk):
+    begun(desk)
+    desk.gateway.before["place_order"] = lambda *_: desk.system.sleep(12)
+    desk.tell(buy())
+    desk.until(lambda: desk.times_of("place_order"))
+    desk.crash_order()
+    desk.run_for(10)  # Longer than the settle time of the order's second life.
+
+    with pytest.raises(InvalidInputError, match=r"verdict: .* try again in"):
+        desk.ask(resolve())
+
+    desk.until_rest()
+    assert len(desk.times_of("place_order")) == 1
+    desk.check()
 
 
 def test_a_decision_outlives_a_crash_of_the_order(desk):
