@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,7 +31,9 @@ def ask_door(
         with address(path) as name, socket.socket(socket.AF_UNIX) as door:
             door.settimeout(patience_s)
             door.connect(name)
-            door.sendall(json.dumps(request).encode() + b"\n")
+            # A door that is full says so and closes, without having read anything.
+            with suppress(BrokenPipeError):
+                door.sendall(json.dumps(request).encode() + b"\n")
             with door.makefile("rb") as answers:
                 line = answers.readline(_LARGEST)
         if not line.endswith(b"\n"):

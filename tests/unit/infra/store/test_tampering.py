@@ -78,7 +78,7 @@ def connected(folder):
 
 
 def flip(folder, random, names):
-    file = folder / random.choice(names)
+    file = folder / random.choice([name for name in names if (folder / name).stat().st_size])
     whole = bytearray(file.read_bytes())
     at = random.randrange(len(whole))
     for place in range(at, min(at + random.choice((1, 1, 8, 64)), len(whole))):
