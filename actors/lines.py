@@ -9,6 +9,8 @@ from actors.runtime import Ref
 
 # Under a flood of new orders polling still has its share, only later.
 POLL_PATIENCE_S = 1.0
+# So many lookups, then a new order if one waits.
+LOOKUPS_IN_A_ROW = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,9 +30,13 @@ class Waiting:
 
 
 class Lines:
-    """One queue for each line; within a line, first come, first served."""
+    """One queue for each line; within a line, first come, first served.
+
+    Many orders in doubt ask for ever: under their lookups new orders and polling have a share.
+    """
 
     def __init__(self) -> None:
+        self._lookups_in_a_row = 0
         self._lines: dict[Line, deque[Waiting]] = {line: deque() for line in Line}
 
     def __bool__(self) -> bool:
@@ -66,13 +72,16 @@ class Lines:
     def is_poll_due(self, now_s: float) -> bool:
         """Return whether polling is next: nobody else waits, or it has waited for too long."""
         polls = self._lines[Line.POLL]
-        if not polls or self.has(Line.CANCEL) or self.has(Line.LOOK_UP):
+        if not polls or self.has(Line.CANCEL):
             return False
-        return not self.has(Line.NEW) or now_s - polls[0].since_s > POLL_PATIENCE_S
+        is_alone = not self.has(Line.NEW) and not self.has(Line.LOOK_UP)
+        return is_alone or now_s - polls[0].since_s > POLL_PATIENCE_S
 
     def next_turn(self) -> int | None:
         """Return the turn of the new order that is next, or None when something else is."""
-        if self.has(Line.CANCEL) or self.has(Line.LOOK_UP) or not self.has(Line.NEW):
+        if self.has(Line.CANCEL) or not self.has(Line.NEW):
+            return None
+        if self.has(Line.LOOK_UP) and not self._is_new_next():
             return None
         return self._lines[Line.NEW][0].serial
 
@@ -80,10 +89,16 @@ class Lines:
         """Take out who is next; polls go only when ``is_poll``."""
         if is_poll:
             return self._lines[Line.POLL].popleft()
-        for line, queue in self._lines.items():
-            if queue and line is not Line.POLL:
-                return queue.popleft()
-        return None
+        if self.has(Line.CANCEL):
+            return self._lines[Line.CANCEL].popleft()
+        if self.has(Line.LOOK_UP) and not self._is_new_next():
+            self._lookups_in_a_row += 1
+            return self._lines[Line.LOOK_UP].popleft()
+        self._lookups_in_a_row = 0
+        return self._lines[Line.NEW].popleft() if self.has(Line.NEW) else None
+
+    def _is_new_next(self) -> bool:
+        return self.has(Line.NEW) and self._lookups_in_a_row >= LOOKUPS_IN_A_ROW
 
     def next_new(self, most: int, *, before: float) -> Iterator[Waiting]:
         """Take out the new orders that are next and whose turns came ``before`` that one."""

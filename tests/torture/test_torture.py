@@ -1,6 +1,6 @@
 """Real kills of a real process, against a real broker process: both books tell the same.
 
-``ONCEFILL_KILLS`` makes it longer or shorter; ``run.py torture`` is the same as a command.
+``TEST_KILLS`` makes it longer or shorter; ``run.py torture`` is the same as a command.
 """
 
 import os
@@ -10,7 +10,7 @@ import pytest
 from tests.torture.campaign import Campaign
 from tests.torture.oracle import problems
 
-KILLS = int(os.environ.get("ONCEFILL_KILLS", "50"))
+KILLS = int(os.environ.get("TEST_KILLS", "50"))
 
 
 @pytest.mark.slow

@@ -62,6 +62,20 @@ def test_polling_has_its_share_under_a_flood_of_orders():
     assert house.outcomes("poll")
 
 
+def test_new_orders_and_polling_have_their_share_under_a_flood_of_lookups():
+    house = House(call_s=0.1)
+    house.tell(*(ask(house.asker(f"look{n}"), Line.LOOK_UP) for n in range(40)))
+
+    house.tell(
+        Want(house.goer("order"), START),
+        ask(house.asker("poll"), Line.POLL, ListOrders(START)),
+        within_s=2,
+    )
+
+    assert {"place_order", "list_orders"} <= set(house.made())
+    assert house.made().count("find_order") > 10
+
+
 def test_the_permit_is_taken_at_the_call_and_not_with_the_turn():
     house = House(call_s=0.001, requests=1)
     idle = house.asker("idle")

@@ -1,6 +1,6 @@
 """A real day's store, tampered with by chance: the audit finds all of it, a start trusts nothing.
 
-``ONCEFILL_TAMPERINGS`` and ``ONCEFILL_FLIPS`` make the campaigns longer or shorter; ``audit drill``
+``TEST_TAMPERINGS`` and ``TEST_FLIPS`` make the campaigns longer or shorter; ``audit drill``
 does the first on any store.
 """
 
@@ -22,8 +22,8 @@ from tests.fakes_time import ManualClock
 from tests.unit.infra.cli.stories import open_house, tell_all
 from tests.unit.infra.store.stores import a_store, ask
 
-TAMPERINGS = int(os.environ.get("ONCEFILL_TAMPERINGS", "1000"))
-FLIPS = int(os.environ.get("ONCEFILL_FLIPS", "60"))
+TAMPERINGS = int(os.environ.get("TEST_TAMPERINGS", "1000"))
+FLIPS = int(os.environ.get("TEST_FLIPS", "60"))
 
 
 @pytest.fixture(scope="module")
