@@ -45,7 +45,7 @@ CATCHES: dict[str, Catch] = {
         ("calls_left_called_twice", "crashes", 6),
         ("cancel_assumed_done", "mixed", 7),
         ("checkpoint_apart_from_position", "mixed", 0),
-        ("compared_with_a_conflict_on_its_way", "crashes", 103),
+        ("compared_with_a_conflict_on_its_way", "crashes", 392),
         ("doubt_forgotten_at_restart", "mixed", 0),
         ("ended_orders_deaf_to_fills", "mixed", 5),
         ("fill_key_is_the_exec_id", "mixed", 0),
