@@ -59,11 +59,19 @@ def verify_export(path: Path, noted: Sequence[Head] = ()) -> AuditReport:
 def _lines(path: Path, findings: Findings) -> Iterator[JournalLine]:
     try:
         with path.open("rb") as file:
+            number = 0
             for number, text in enumerate(file, 1):
                 try:
-                    yield _DECODER.decode(text)
+                    line = _DECODER.decode(text)
                 except ValueError as error:
                     findings.note("lines", f"line {number} is no journal row: {error}")
+                    continue
+                if _ENCODE(line) != text.rstrip(b"\r\n"):
+                    # A field more, or one twice, of which another reader may take the other.
+                    findings.note("lines", f"line {number} is not as audit export writes it")
+                yield line
+            if not number:
+                findings.note("lines", "the file is empty: it holds no row")
     except OSError as error:
         msg = f"{path} cannot be read: {error.strerror}; name a file that audit export wrote."
         raise StoreError(msg) from error

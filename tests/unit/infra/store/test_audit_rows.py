@@ -104,3 +104,40 @@ def test_whatever_an_order_publishes_is_known(path):
     for event in (o.filled(1, "z"), o.filled(-1, "z"), *o.EVENTS.values()):
         assert has_topics(event, " ".join(topics_of(event, order)))
         assert is_at_home(event, "order/x")
+
+
+@pytest.mark.parametrize(
+    "recorded_at",
+    ["1999", "", "2026-03-02T01:00:00", "2026-03-02T01:00:00.000000+09:00", "2026-03-02T01:00:00Z"],
+)
+def test_a_row_that_was_recorded_at_no_time_in_utc_is_found(path, recorded_at):
+    append(path, "signal", "SignalRefused", "signal.refused", REFUSED, recorded_at)
+
+    assert failed(path) == [{"times"}, {"times"}]
+
+
+def test_a_clock_that_was_set_back_is_no_finding(path):
+    at = "1999-03-02T01:00:00.000000Z"
+    append(path, "signal", "SignalRefused", "signal.refused", REFUSED, at)
+
+    assert failed(path) == [set(), set()]
+
+
+@pytest.mark.parametrize("content", [b"x", b"\0" * 160, b"\xff", b"{}", b"[1]"])
+def test_a_head_file_that_holds_no_head_is_found(path, content):
+    path.with_name(path.name + ".head").write_bytes(content)
+
+    assert failed(path) == [{"noted heads"}, set()]
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_without_any_noted_head_the_audit_says_that_there_was_none(path, is_there):
+    file = path.with_name(path.name + ".head")
+    file.unlink()
+    if is_there:
+        file.touch()
+
+    with open_reader(path) as reader:
+        details = {check.name: check.detail for check in verify(reader).checks if check.ok}
+
+    assert details["noted heads"].startswith("none to compare with")
