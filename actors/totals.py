@@ -1,16 +1,19 @@
-"""Fills that are known only as totals: booked when they grow, withdrawn when they stay lower."""
+"""Fills that are known only as totals: booked when they grow, withdrawn when they stay lower.
+
+A total that cannot be is flagged and changes nothing until the broker tells one that can be.
+"""
 
 from actors.looks import OrderLooks
 from actors.messages import Ask, Handoff, Line, ListOrders, Outcome
 from actors.steps import WANT_AGAIN_S
 from actors.tools import OrderTools, Wait
 from domain.broker import BrokerOrder, Page
-from domain.events import Accepted, OrderEvent, Source
+from domain.events import Accepted, Anomaly, Flagged, OrderEvent, Source
 from domain.journal import StreamEvents
 from domain.lifecycle import decide, reports_in
 from domain.order import Order
 from domain.terms import ZERO, ClientOrderId
-from domain.totals import total_fills
+from domain.totals import total_fault, total_fills
 
 # More than 2V: a moment later is enough.
 LATER_S = 0.05
@@ -40,7 +43,7 @@ class OrderTotals(OrderLooks):
             self._suspect()
             self.record(*reports_in(self.state, news, source, self.system.now()))
             return
-        if self._is_ours(news):
+        if self._is_ours(news) and not total_fault(self.state, news):
             self._trust()
         self.record(*self._reports(news, source))
 
@@ -61,7 +64,10 @@ class OrderTotals(OrderLooks):
         if self._is_lower(news) and outcome.asked_s - self._lower_since_s <= self._hidden_s:
             self.wait(self._patience_s, Wait.TOTAL)
             return
-        self._trust()
+        if total_fault(self.state, news):
+            self.wait(self._patience_s, Wait.TOTAL)
+        else:
+            self._trust()
         self.record(*self._reports(news, Source.POLL))
 
     @property
@@ -91,7 +97,9 @@ class OrderTotals(OrderLooks):
         return (news.broker_order_id, news.trade_date) == (order.broker_order_id, order.trade_date)
 
     def _is_lower(self, news: BrokerOrder) -> bool:
-        return self._is_ours(news) and any(f.last_qty < ZERO for f in total_fills(self.state, news))
+        if not self._is_ours(news) or total_fault(self.state, news):
+            return False
+        return any(fill.last_qty < ZERO for fill in total_fills(self.state, news))
 
     def _reports(self, news: BrokerOrder, source: Source) -> tuple[OrderEvent, ...]:
         """Return what the news means; totals are booked first, so that no end comes too early."""
@@ -101,6 +109,9 @@ class OrderTotals(OrderLooks):
         accepted = Accepted(
             broker_order_id=news.broker_order_id, trade_date=news.trade_date, source=source, at=at
         )
+        if fault := total_fault(self.state, news):
+            # Neither is an end believed: how much was filled before it is not known.
+            return accepted, Flagged(anomaly=Anomaly.IMPOSSIBLE_TOTAL, detail=fault, at=at)
         fills = (self.answers.filled(f, source) for f in total_fills(self.state, news))
         events: tuple[OrderEvent, ...] = (accepted, *fills)
         after = self.state

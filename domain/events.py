@@ -60,6 +60,7 @@ class Anomaly(StrEnum):
     NOT_FOUND = "NOT_FOUND"  # Settled, and not there; by policy a person decides.
     UNANSWERED = "UNANSWERED"  # The broker has not answered many lookups of one in doubt.
     KNOWN_BUT_ABSENT = "KNOWN_BUT_ABSENT"  # It says that it has our id, and does not show it.
+    IMPOSSIBLE_TOTAL = "IMPOSSIBLE_TOTAL"  # What it says was filled in all cannot be; not booked.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

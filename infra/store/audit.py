@@ -13,7 +13,7 @@ from domain.errors import StoreError
 from infra.store.chain import Chain
 from infra.store.compare import compare
 from infra.store.findings import Check, Findings
-from infra.store.noted import Noted, read_noted
+from infra.store.noted import Noted, noted_fault, read_noted
 from infra.store.places import damage, guards_missing
 from infra.store.reading import Reader
 from infra.store.replay import Replay
@@ -43,7 +43,7 @@ def verify(reader: Reader, noted: Sequence[Head] = ()) -> AuditReport:
         StoreError: The store cannot be read at all.
     """
     findings = Findings()
-    beside = _noted_beside(reader)
+    beside = _noted_beside(reader, findings)
     checks: list[Check] = []
     with reader.snapshot():
         chain = Chain(findings, (*noted, *((beside.head,) if beside else ())))
@@ -62,9 +62,11 @@ def verify(reader: Reader, noted: Sequence[Head] = ()) -> AuditReport:
     )
 
 
-def _noted_beside(reader: Reader) -> Noted | None:
+def _noted_beside(reader: Reader, findings: Findings) -> Noted | None:
     """What was noted before the moment that is looked at; an older moment need not have it."""
     if isinstance(reader.path, Path) and not reader.is_in_snapshot:
+        if fault := noted_fault(reader.path):
+            findings.note("noted heads", fault)
         return read_noted(reader.path)
     return None
 

@@ -6,6 +6,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from infra.store.codec import is_utc_text
 from infra.store.findings import Check, Findings
 from infra.store.views import Head
 
@@ -61,6 +62,9 @@ class Chain:
             self._findings.note("chain", f"row {seq} does not continue the row before it")
         if not is_whole(row):
             self._findings.note("chain", f"row {seq} was changed")
+        # Only its form: a clock may have been set back since the row before.
+        if not is_utc_text(row[6]):
+            self._findings.note("times", f"row {seq} was recorded at {row[6]!r}, no time in UTC")
         self.head = Head(seq, digest)
         if self._noted:
             self._compare()
@@ -72,8 +76,14 @@ class Chain:
         self._noted.clear()
         return (
             self._findings.check("chain", f"{self.head.seq:,} rows, none changed or missing"),
-            self._findings.check("noted heads", f"all {self._count:,} in their place"),
+            self._findings.check("times", "all in UTC"),
+            self._findings.check("noted heads", self._places()),
         )
+
+    def _places(self) -> str:
+        if not self._count:
+            return "none to compare with: a journal whose end is gone would look whole"
+        return f"all {self._count:,} in their place"
 
     def _compare(self) -> None:
         for digest in self._noted.pop(self.head.seq, ()):

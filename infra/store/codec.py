@@ -99,4 +99,13 @@ def utc_time(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+def is_utc_text(text: Any) -> bool:
+    """Return whether a time is in the form that ``utc_text`` writes."""
+    try:
+        at = utc_time(text)
+        return at.tzinfo is not None and utc_text(at) == text
+    except (OverflowError, TypeError, ValueError):
+        return False
+
+
 CODEC: Final = Codec((*EVENTS, PositionChanged))

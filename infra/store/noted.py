@@ -36,6 +36,19 @@ def read_noted(store: Path) -> Noted | None:
         return None
 
 
+def noted_fault(store: Path) -> str:
+    """Return what is wrong with the file beside the store; empty when it is not there.
+
+    An empty file says nothing: an engine that was killed as it opened the store left it so.
+    """
+    path = _path_of(store)
+    try:
+        is_odd = bool(path.read_bytes()) and read_noted(store) is None
+    except OSError:
+        return ""
+    return f"{path.name} holds no head: nothing could be compared with it" if is_odd else ""
+
+
 class HeadFile:
     """The file, while an engine has the store open; readable by its owner only."""
 

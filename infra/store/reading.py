@@ -186,9 +186,11 @@ class Reader:
         yield from self._stream(select(JOURNAL).order_by(JOURNAL.c.seq))
 
     def stream_rows(self) -> Iterator[tuple[Any, ...]]:
-        """Yield (seq, stream, stream_seq, kind, data) of all rows, one stream after the other."""
+        """Yield (seq, stream, stream_seq, kind, topics, data) of all rows, stream by stream."""
         chosen = (JOURNAL.c.seq, JOURNAL.c.stream, JOURNAL.c.stream_seq, JOURNAL.c.kind)
-        ordered = select(*chosen, JOURNAL.c.data).order_by(JOURNAL.c.stream, JOURNAL.c.stream_seq)
+        ordered = select(*chosen, JOURNAL.c.topics, JOURNAL.c.data).order_by(
+            JOURNAL.c.stream, JOURNAL.c.stream_seq
+        )
         yield from self._stream(ordered)
 
     def rows_of(self, stream: str) -> Iterator[tuple[Any, ...]]:

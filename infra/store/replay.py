@@ -17,6 +17,7 @@ from domain.position import (
     evolve_book,
 )
 from domain.terms import AccountId, OrderStatus
+from infra.store.belonging import BOOK_STREAM, has_topics, is_at_home
 from infra.store.codec import CODEC
 from infra.store.findings import Check, Findings
 from infra.store.projections import (
@@ -63,14 +64,15 @@ class Replay:
 
     def run(self, reader: Reader) -> tuple[Check, ...]:
         """Play the whole journal; return what was found."""
-        for seq, stream, stream_seq, kind, data in reader.stream_rows():
-            self._take(seq, stream, stream_seq, kind, data)
+        for row in reader.stream_rows():
+            self._take(row)
         self._end_stream()
         self._fold(reader)
         check = self._findings.check
         return (
             check("streams", f"{self._streams:,} streams of {self._rows:,} rows without a gap"),
             check("events", "all readable"),
+            check("topics", "each event's own"),
             check("replay", f"{self._orders:,} orders replayed"),
             check("status changes", "all legal"),
             check(
@@ -79,7 +81,8 @@ class Replay:
             ),
         )
 
-    def _take(self, seq: Any, stream: Any, stream_seq: Any, kind: Any, data: Any) -> None:
+    def _take(self, row: tuple[Any, ...]) -> None:
+        seq, stream, stream_seq, kind, topics, data = row
         if stream != self._stream:
             self._end_stream()
             self._stream = stream
@@ -94,7 +97,10 @@ class Replay:
         else:
             self._seq = seq
         try:
-            self._apply(seq, str(stream), CODEC.decode(kind, data))
+            event = CODEC.decode(kind, data)
+            if not has_topics(event, topics):
+                self._note("topics", seq, f"a {kind} is not published as {topics!r}")
+            self._apply(seq, str(stream), event)
         except (StoreError, TypeError) as error:
             self._note("events", seq, str(error))
         except REPLAY_ERRORS as error:
@@ -103,10 +109,12 @@ class Replay:
     def _apply(self, seq: int, stream: str, event: Any) -> None:
         if isinstance(event, EngineStarted):
             self.epoch = max(self.epoch, event.epoch)
-        elif isinstance(event, ORDER_EVENTS) and stream.startswith(ORDER_STREAM):
+        is_of_book = isinstance(event, PositionChanged)
+        if stream != self._book_stream if is_of_book else not is_at_home(event, stream):
+            kind = type(event).__name__
+            self._note("streams", seq, f"a {kind} does not belong to {stream}")
+        elif isinstance(event, ORDER_EVENTS):
             self._apply_to_order(seq, event)
-        elif isinstance(event, PositionChanged) and stream != self._book_stream:
-            self._note("streams", seq, f"a PositionChanged does not belong to {stream}")
 
     def _apply_to_order(self, seq: int, event: Any) -> None:
         before, after = self._order, evolve(self._order, event)
@@ -129,7 +137,7 @@ class Replay:
 
     @property
     def _book_stream(self) -> str:
-        return f"position/{self._account_id}"
+        return BOOK_STREAM + self._account_id
 
     def _fold(self, reader: Reader) -> None:
         """Follow the book's own events along the fills: each has to come from the next fill."""

@@ -51,7 +51,7 @@ def test_a_short_demo_shows_what_fits_and_leaves_nothing_behind(tmp_path, capsys
     assert f"needs --seconds {ALL_SCENES_S}" in text
     assert "FILLED     BUY 005930 삼성전자: " in text
     assert "REJECTED   BUY 005930 삼성전자: rejected: The limit price" in text
-    assert "All 18 checks passed." in text
+    assert "All 20 checks passed." in text
     assert "each exactly once" in text
     assert f"order show demo-limit --store {tmp_path / 'run' / 'oncefill.db'}" in text
     assert set(threading.enumerate()) == before

@@ -6,8 +6,9 @@ from decimal import Decimal
 import pytest
 
 from actors.messages import OrderSeen
+from domain.broker import BrokerState
 from domain.errors import OutcomeUnknownError
-from domain.events import Source
+from domain.events import Anomaly, Source
 from infra.brokers.paper import PaperSettings
 from tests.desks import buy
 from tests.unit.actors.tales import LIMIT, begun, raise_always
@@ -142,3 +143,65 @@ def test_an_order_that_is_open_again_is_told_its_end_at_once(desk):
     desk.until_status("CANCELLED", within_s=5)
 
     desk.check()
+
+
+def tell_total(desk, cum_qty, **said):
+    """Tell the desk a total, as the next page of the broker would."""
+    (told,) = desk.ledger().orders
+    said = {"cum_amount": None, "avg_px": None, "client_order_id": None} | said
+    shown = replace(told, cum_qty=Decimal(cum_qty), **said)
+    desk.engine.actor("executor").tell(OrderSeen(shown, Source.POLL))
+
+
+@pytest.mark.parametrize(
+    ("cum_qty", "said", "problem"),
+    [
+        (41, {"avg_px": Decimal(67_000)}, "total of 41 for 2747000 in all leaves no price"),
+        (-5, {"avg_px": Decimal(69_000)}, "total of -5 is below zero"),
+        (41, {}, "total of 41 comes without amount and price"),
+    ],
+)
+def test_a_total_that_cannot_be_is_flagged_once_and_the_next_one_is_booked(
+    totals, cum_qty, said, problem
+):
+    totals.tell(buy(limit_px=Decimal(69_000)))
+    totals.resting()
+    totals.quote(69_000, volume=400)
+    totals.until_status("PARTIAL")
+
+    for state in (BrokerState.PARTIAL, BrokerState.PARTIAL, BrokerState.CANCELLED):
+        tell_total(totals, cum_qty, state=state, **said)
+        totals.run_for(0.1)
+
+    (flag,) = totals.events("Flagged")
+    assert (flag.anomaly, problem in flag.detail) == (Anomaly.IMPOSSIBLE_TOTAL, True)
+    assert "booked are 40 for 2760000" in flag.detail
+    assert (totals.status(), totals.order().cum_qty, busts(totals)) == ("PARTIAL", 40, [])
+    assert totals.engine.stats().restarts == 0
+    totals.quote(69_000)
+    totals.until_rest()
+    assert (totals.status(), totals.order().cum_qty) == ("FILLED", 100)
+    totals.check()
+
+
+def test_a_bust_is_waited_for_while_the_broker_tells_what_cannot_be(totals, monkeypatch):
+    totals.tell(buy())
+    totals.until_rest()
+    (told,) = totals.ledger().orders
+    totals.gateway.broker.bust(told.broker_order_id, told.trade_date, Decimal(30))
+    stale(totals, 70)
+    real = totals.gateway.list_orders
+
+    def negative(account_id, since):
+        page = real(account_id, since)
+        return replace(page, items=tuple(replace(o, cum_qty=Decimal(-1)) for o in page.items))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(totals.gateway, "list_orders", negative)
+        totals.run_for(30)
+    assert (busts(totals), totals.order().cum_qty) == ([], 100)
+    assert [flag.anomaly for flag in totals.events("Flagged")] == [Anomaly.IMPOSSIBLE_TOTAL]
+
+    totals.until(lambda: busts(totals) == [-30])
+    totals.until_rest()
+    totals.check()

@@ -13,7 +13,7 @@ from domain.lifecycle import decide, topics_of
 from domain.money import exact
 from domain.order import fill_key
 from domain.terms import OrderStatus
-from domain.totals import total_fills
+from domain.totals import total_fault, total_fills
 from tests.unit.actors.rigs import a_broker_order
 from tests.unit.domain import orders as o
 
@@ -83,9 +83,50 @@ def test_a_price_of_many_decimals_is_booked_as_it_is():
     assert [(fill.last_qty, fill.last_px) for fill in order.fills] == [(7, px)]
 
 
-def test_a_total_without_any_amount_is_a_bug_of_the_gateway():
-    with pytest.raises(AssertionError, match="no amount and no price"):
-        total_fills(o.an_order("working"), told(4))
+@pytest.mark.parametrize(
+    ("first", "then", "says"),
+    [
+        # Average prices in whole won, and a corrected amount.
+        (
+            told(100, avg_px=Decimal(70_001)),
+            told(101, avg_px=Decimal(69_300)),
+            "total of 101 for 6999300",
+        ),
+        (told(5, 500), told(6, 480), "total of 6 for 480 in all leaves no price"),
+        (told(5, 500), told(6, 500), "total of 6 for 500 in all leaves no price"),
+        (told(5, 500), told(4, 510), "total of 4 for 510 in all leaves no price"),
+        (told(5, 500), told(-2, -200), "total of -2 is below zero"),
+        (told(5, 500), told(-2), "total of -2 is below zero"),
+        (told(5, 500), told(6), "total of 6 comes without amount and price"),
+    ],
+)
+def test_a_total_that_cannot_be_says_both_numbers_and_the_next_one_brings_what_is_missing(
+    first, then, says
+):
+    order, _ = booked(o.an_order("working"), first)
+
+    fault = total_fault(order, then)
+    after, _ = booked(order, told(110, 7_777_777))
+
+    assert says in fault
+    assert f"booked are {order.cum_qty} for {order.cum_amount}, and nothing was changed" in fault
+    assert (after.cum_qty, after.cum_amount) == (110, 7_777_777)
+    assert all(fill.last_px > 0 for fill in after.fills)
+
+
+@pytest.mark.parametrize("told_again", [told(5, 500), told(5), told(6, 601), told(4, 399), told(0)])
+def test_a_total_that_can_be_has_no_fault(told_again):
+    order, _ = booked(o.an_order("working"), told(5, 500))
+
+    assert total_fault(order, told_again) == ""
+
+
+def test_an_amount_of_fewer_units_than_lots_has_prices_above_zero():
+    order, _ = booked(o.an_order("working"), told(3, 1))
+
+    fills = [(fill.last_qty, fill.last_px) for fill in order.fills]
+
+    assert fills == [(2, Decimal("0.3")), (1, Decimal("0.4"))]
 
 
 def test_a_lower_total_withdraws_and_the_same_total_later_is_another_execution():
@@ -139,9 +180,11 @@ def test_whatever_is_told_the_ledger_adds_up_to_it(steps, dice):
         with exact():
             is_up = not cum_qty or dice.random() < 0.8
             cum_qty, amount = (cum_qty + qty, amount + more) if is_up else (cum_qty / 2, amount / 2)
+            assert not total_fault(order, told(cum_qty, amount))
         order, _ = booked(order, told(cum_qty, amount))
 
         with exact():
             assert order.cum_qty == cum_qty
             assert sum(fill.last_qty * fill.last_px for fill in order.fills) == amount
+            assert all(fill.last_px > 0 for fill in order.fills)
     assert len({fill_key(fill) for fill in order.fills}) == len(order.fills)

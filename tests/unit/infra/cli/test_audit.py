@@ -103,7 +103,7 @@ def test_an_export_is_verified_without_the_store(lines, perform, tmp_path):
     file.write_text("\n".join(exported))
 
     code, out, _ = perform("audit", "verify", file)
-    assert (code, "All 5 checks passed." in out) == (0, True)
+    assert (code, "All 7 checks passed." in out) == (0, True)
 
     file.write_text("\n".join(exported).replace("72000", "92000"))
     code, out, _ = perform("audit", "verify", file, "--json")

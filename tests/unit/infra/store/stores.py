@@ -2,6 +2,7 @@
 
 from domain.events import SignalRefused
 from domain.journal import Append, LoadBook, LoadFills
+from domain.lifecycle import topics_of
 from domain.order import evolve
 from domain.position import PositionBook, change_for, evolve_book
 from domain.terms import AccountId, BrokerOrderId, SignalId
@@ -28,7 +29,7 @@ def steps(*events, signal=None, life=1):
                 stream=f"order/{order.client_order_id}",
                 version=version,
                 events=(event,),
-                topics=(("order.x",),),
+                topics=(topics_of(event, order),),
                 state=order,
                 life=life,
             )

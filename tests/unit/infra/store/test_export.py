@@ -97,6 +97,32 @@ def test_a_changed_export_is_found(exported, lines, change, found):
     assert failed(verify_export(exported(change(lines)))) == found
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda line: line[:-1] + ',"evil":1}',
+        lambda line: '{"data":"evil",' + line[1:],
+        lambda line: line + " ",
+    ],
+)
+def test_a_line_that_says_more_than_its_row_is_found(exported, lines, change):
+    assert failed(verify_export(exported([change(lines[0]), *lines[1:]]))) == {"lines"}
+
+
+def test_an_export_with_line_ends_of_windows_is_whole(exported, lines):
+    assert verify_export(exported([f"{line}\r" for line in lines])).ok
+
+
+def test_an_empty_export_is_found(tmp_path):
+    file = tmp_path / "export.jsonl"
+    file.touch()
+
+    report = verify_export(file)
+
+    assert failed(report) == {"lines"}
+    assert "holds no row" in report.checks[0].detail
+
+
 def test_a_cut_export_is_found_by_a_noted_head(exported, lines):
     noted = Head(len(lines), json.loads(lines[-1])["hash"])
 
