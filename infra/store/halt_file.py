@@ -15,6 +15,7 @@ HALT_FILE: Final = "HALT"
 BY_HAND: Final = f"there is a file named {HALT_FILE} beside the store"
 
 _LARGEST: Final = 2**20
+_UNKNOWN: Final = datetime.fromtimestamp(0, UTC)
 _Halts = dict[HaltScope, Halted]
 
 
@@ -55,9 +56,11 @@ def halts_in(descriptor: int | None, since_s: float) -> _Halts:
     with suppress(OSError, ValueError, StoreError):
         text = b"" if descriptor is None else os.pread(descriptor, _LARGEST, 0)
         lines = text.decode().splitlines()
-        halts = halts_after({}, (CODEC.decode(Halted.__name__, line) for line in lines))
-    since = datetime.fromtimestamp(since_s, UTC)
-    by_hand = Halted(scope=ACCOUNT, reason=BY_HAND, requested_by="", at=since)
+        read = halts_after({}, (CODEC.decode(Halted.__name__, line) for line in lines))
+        for halt in read.values():
+            CODEC.encode(halt)  # What could not be written again counts as made by hand.
+        halts = read
+    by_hand = Halted(scope=ACCOUNT, reason=BY_HAND, requested_by="", at=_time_of(since_s))
     return halts or {ACCOUNT: by_hand}
 
 
@@ -81,6 +84,14 @@ def write_halt_file(path: Path, halts: Mapping[HaltScope, Halted]) -> None:
     else:
         path.unlink(missing_ok=True)
     _sync_folder(path.parent)
+
+
+def _time_of(since_s: float) -> datetime:
+    """A file can bear a time that no calendar has; it halts all the same."""
+    try:
+        return datetime.fromtimestamp(since_s, UTC)
+    except (OSError, OverflowError, ValueError):
+        return _UNKNOWN
 
 
 def _sync_folder(folder: Path) -> None:

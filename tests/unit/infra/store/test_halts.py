@@ -15,6 +15,7 @@ from domain.halt import ACCOUNT, parse_scope
 from infra.store.audit import verify
 from infra.store.dialect import writer_engine
 from infra.store.gate import gate_path
+from infra.store.halt_file import halts_in
 from infra.store.halts import halts_in_force, lift_halt, set_halt
 from infra.store.reading import open_reader
 from tests.fakes_time import ManualClock
@@ -151,6 +152,28 @@ def test_a_file_made_by_hand_halts_the_account_until_it_is_removed_or_resumed(st
     resume(store, SAMSUNG)
 
     assert not is_held(guard)
+
+
+NO_ZONE = (
+    '{"at":"2026-01-01T00:00:00","reason":"x","requested_by":"",'
+    '"scope":{"kind":"symbol","name":"000660"}}'
+)
+
+
+@pytest.mark.parametrize("text", ['{"a":' * 100_000, "[" * 200_000, NO_ZONE])
+def test_a_file_that_the_reader_chokes_on_halts_the_account_at_every_look(store, text):
+    guard = store.guard()
+    store.path.with_name("HALT").write_text(text)
+
+    assert [is_held(guard) for _ in range(3)] == [True] * 3
+    assert list(halts_in_force(store.path)) == [ACCOUNT]
+    halt(store, SAMSUNG)
+    assert [is_held(guard, "000660") for _ in range(3)] == [True] * 3
+
+
+@pytest.mark.parametrize("since_s", [2.0**40, -(2.0**40), 253_402_300_800.0, 1e300])
+def test_a_file_with_a_time_that_no_calendar_has_halts_the_account(since_s):
+    assert list(halts_in(None, since_s)) == [ACCOUNT]
 
 
 def test_a_busy_store_is_halted_by_its_file_and_the_row_follows(store, tmp_path, monkeypatch):
