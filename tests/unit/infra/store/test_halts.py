@@ -5,7 +5,8 @@ import os
 import stat
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
+from itertools import count
 from threading import Thread
 
 import pytest
@@ -15,7 +16,7 @@ from domain.halt import ACCOUNT, parse_scope
 from infra.store.audit import verify
 from infra.store.dialect import writer_engine
 from infra.store.gate import gate_path
-from infra.store.halt_file import halts_in
+from infra.store.halt_file import change_halt_file, halts_in, read_halt_file
 from infra.store.halts import halts_in_force, lift_halt, set_halt
 from infra.store.reading import open_reader
 from tests.fakes_time import ManualClock
@@ -192,6 +193,82 @@ def test_a_busy_store_is_halted_by_its_file_and_the_row_follows(store, tmp_path,
 
     assert rows(again) == [("Halted", ("trading.halted",))]
     again.close()
+
+
+class HaltingClock(ManualClock):
+    """Sets a halt while another command, which holds the store, asks for the time."""
+
+    def __init__(self, store, new):
+        super().__init__()
+        self.store = store
+        self.new = [new]
+        self.reports = []
+
+    def now(self):
+        while self.new:
+            halt = self.new.pop()
+            self.reports.append(set_halt(self.store.path, halt, clock=CLOCK, wait_s=0.2))
+        return super().now()
+
+
+@pytest.mark.parametrize("new", [halted(), halted(SAMSUNG, by="lee")])
+def test_resume_keeps_a_halt_that_was_set_while_it_worked(store, monkeypatch, new):
+    monkeypatch.setattr("infra.store.dialect.BUSY_MS", 10)
+    monkeypatch.setattr("infra.store.halts._OTHERS_END_S", 0.05)
+    guard = store.guard()
+    halt(store, SAMSUNG)
+    clock = HaltingClock(store, new)
+
+    left = lift_halt(store.path, resumed(SAMSUNG), clock=clock)
+
+    assert [report.unrecorded is None for report in clock.reports] == [False]
+    assert is_held(guard)
+    assert left == (new,)
+    assert resume(store, new.scope) == ()
+    assert not is_held(guard)
+
+
+@pytest.mark.parametrize("is_adding", [True, False])
+def test_what_another_writes_between_reading_and_writing_is_read_again(tmp_path, is_adding):
+    path, others = tmp_path / "HALT", [halted(CROSSOVER), halted(ACCOUNT)]
+
+    def change(found):
+        if others:
+            other = others.pop()
+            change_halt_file(path, lambda there: there | {other.scope: other}, is_adding=True)
+        return found | {SAMSUNG: halted(SAMSUNG)}
+
+    change_halt_file(path, change, is_adding=is_adding)
+
+    assert set(read_halt_file(path)) == {ACCOUNT, CROSSOVER, SAMSUNG}
+    assert [each.name for each in tmp_path.iterdir()] == ["HALT"]
+
+
+@pytest.mark.parametrize("is_adding", [True, False])
+def test_where_others_write_all_the_time_only_a_halt_is_written(tmp_path, is_adding):
+    path = tmp_path / "HALT"
+    numbers = count()
+
+    def change(found):
+        path.write_text("x" * next(numbers))
+        return {SAMSUNG: halted(SAMSUNG)}
+
+    written = change_halt_file(path, change, is_adding=is_adding)
+
+    assert written == ({SAMSUNG: halted(SAMSUNG)} if is_adding else None)
+    assert set(read_halt_file(path)) == ({SAMSUNG} if is_adding else {ACCOUNT})
+
+
+def test_a_command_that_hangs_keeps_no_halt_from_being_set(store, monkeypatch):
+    monkeypatch.setattr("infra.store.halts._OTHERS_END_S", 0.05)
+    with ExitStack() as hung:
+        for name in ("halting", "halt-file"):
+            file = hung.enter_context(store.path.with_name(f"oncefill.db.{name}").open("w"))
+            fcntl.flock(file, fcntl.LOCK_EX)
+
+        assert halt(store).unrecorded is None
+
+    assert is_held(store.guard())
 
 
 def test_a_halt_waits_for_the_call_under_way_and_lets_no_other_begin(store):
