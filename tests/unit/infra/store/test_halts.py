@@ -6,7 +6,6 @@ import stat
 import subprocess
 import sys
 from contextlib import ExitStack, closing
-from itertools import count
 from threading import Thread
 
 import pytest
@@ -16,7 +15,6 @@ from domain.halt import ACCOUNT, parse_scope
 from infra.store.audit import verify
 from infra.store.dialect import writer_engine
 from infra.store.gate import gate_path
-from infra.store.halt_file import change_halt_file, halts_in, read_halt_file
 from infra.store.halts import halts_in_force, lift_halt, set_halt
 from infra.store.reading import open_reader
 from tests.fakes_time import ManualClock
@@ -172,11 +170,6 @@ def test_a_file_that_the_reader_chokes_on_halts_the_account_at_every_look(store,
     assert [is_held(guard, "000660") for _ in range(3)] == [True] * 3
 
 
-@pytest.mark.parametrize("since_s", [2.0**40, -(2.0**40), 253_402_300_800.0, 1e300])
-def test_a_file_with_a_time_that_no_calendar_has_halts_the_account(since_s):
-    assert list(halts_in(None, since_s)) == [ACCOUNT]
-
-
 def test_a_busy_store_is_halted_by_its_file_and_the_row_follows(store, tmp_path, monkeypatch):
     monkeypatch.setattr("infra.store.dialect.BUSY_MS", 10)
     engine = writer_engine(store.path)
@@ -226,37 +219,6 @@ def test_resume_keeps_a_halt_that_was_set_while_it_worked(store, monkeypatch, ne
     assert left == (new,)
     assert resume(store, new.scope) == ()
     assert not is_held(guard)
-
-
-@pytest.mark.parametrize("is_adding", [True, False])
-def test_what_another_writes_between_reading_and_writing_is_read_again(tmp_path, is_adding):
-    path, others = tmp_path / "HALT", [halted(CROSSOVER), halted(ACCOUNT)]
-
-    def change(found):
-        if others:
-            other = others.pop()
-            change_halt_file(path, lambda there: there | {other.scope: other}, is_adding=True)
-        return found | {SAMSUNG: halted(SAMSUNG)}
-
-    change_halt_file(path, change, is_adding=is_adding)
-
-    assert set(read_halt_file(path)) == {ACCOUNT, CROSSOVER, SAMSUNG}
-    assert [each.name for each in tmp_path.iterdir()] == ["HALT"]
-
-
-@pytest.mark.parametrize("is_adding", [True, False])
-def test_where_others_write_all_the_time_only_a_halt_is_written(tmp_path, is_adding):
-    path = tmp_path / "HALT"
-    numbers = count()
-
-    def change(found):
-        path.write_text("x" * next(numbers))
-        return {SAMSUNG: halted(SAMSUNG)}
-
-    written = change_halt_file(path, change, is_adding=is_adding)
-
-    assert written == ({SAMSUNG: halted(SAMSUNG)} if is_adding else None)
-    assert set(read_halt_file(path)) == ({SAMSUNG} if is_adding else {ACCOUNT})
 
 
 def test_a_command_that_hangs_keeps_no_halt_from_being_set(store, monkeypatch):
