@@ -99,10 +99,11 @@ def start_engine(
     from infra.brokers.paper.default import default_gateway
     from infra.clock import SystemClock, ThreadScheduler
     from infra.log import configure_log
+    from infra.store.folders import real_path
     from infra.store.store import open_store
 
     chosen = replace(settings or Settings(), **overrides)
-    path = store if isinstance(store, Path) else Path(".oncefill", "main", "oncefill.db")
+    path = real_path(store if isinstance(store, Path) else Path(".oncefill", "main", "oncefill.db"))
     clock = SystemClock()
     opened = open_store(store or path, account_id=chosen.account_id, clock=clock)
     if not structlog.is_configured():

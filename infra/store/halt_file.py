@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 from domain.errors import StoreError
 from domain.halt import ACCOUNT, Halted, HaltScope, halts_after
 from infra.store.codec import CODEC
+from infra.store.folders import real_path
 
 HALT_FILE: Final = "HALT"
 BY_HAND: Final = f"there is a file named {HALT_FILE} beside the store"
@@ -24,7 +25,7 @@ _Identity: TypeAlias = tuple[int, ...]  # Empty: there is no file.
 
 def halt_file(store: Path) -> Path:
     """Return where the halts of a store lie."""
-    return store.with_name(HALT_FILE)
+    return real_path(store).with_name(HALT_FILE)
 
 
 def read_halt_file(path: Path) -> _Halts:

@@ -20,6 +20,7 @@ from domain.halt import Halted, HaltEvent, HaltScope, Resumed, halts_after
 from domain.ports import Clock
 from domain.terms import OrderStatus, StrategyId, Symbol
 from infra.store.dialect import explained, writer_engine
+from infra.store.folders import beside
 from infra.store.gate import alone, gate_path
 from infra.store.halt_file import BY_HAND, change_halt_file, halt_file, read_halt_file
 from infra.store.halt_rows import append_halts, recorded_halts
@@ -169,7 +170,7 @@ def _require(store: Path) -> None:
 
 
 def _only_command(store: Path) -> AbstractContextManager[bool]:
-    return alone(store.with_name(f"{store.name}.halting"), _OTHERS_END_S)
+    return alone(beside(store, ".halting"), _OTHERS_END_S)
 
 
 def _from_file(store: Path) -> _Halts:
@@ -196,7 +197,7 @@ def _change(
     try:
         # Held for the reading and writing of the file alone, so who waits in vain waits for a
         # command that was stopped just there.
-        with alone(store.with_name(f"{store.name}.halt-file"), _OTHERS_END_S):
+        with alone(beside(store, ".halt-file"), _OTHERS_END_S):
             return change_halt_file(path, change, is_adding=is_adding)
     except OSError as error:
         msg = (
