@@ -67,7 +67,7 @@ def set_halt(
     Raises:
         StoreError: There is no store, or the file beside it cannot be written.
     """
-    _require(store)
+    require_store(store)
     # Another command that hangs must not keep a halt from being set; halts only add.
     with _only_command(store) as is_alone:
         halts, is_quiet = shut(store, halted, wait_s, is_alone=is_alone)
@@ -92,7 +92,7 @@ def lift_halt(store: Path, resumed: Resumed, *, clock: Clock) -> tuple[Halted, .
         InvalidInputError: There is no halt of that scope.
         StoreError: It cannot be written, or another command is at it; the halt stands.
     """
-    _require(store)
+    require_store(store)
     with _only_command(store) as is_alone:
         if not is_alone:
             msg = "Another halt or resume is under way on this store; try again when it has ended."
@@ -163,7 +163,8 @@ def record_missing(connection: Connection, store: Path, clock: Clock) -> None:
         append_halts(connection, missing, clock)
 
 
-def _require(store: Path) -> None:
+def require_store(store: Path) -> None:
+    """Raise StoreError where no store is: nobody can say what halts there."""
     if not store.is_file():
         msg = f"There is no store at {store}; check the path, or name another with --store."
         raise StoreError(msg)
