@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from os.path import realpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,11 +100,10 @@ def start_engine(
     from infra.brokers.paper.default import default_gateway
     from infra.clock import SystemClock, ThreadScheduler
     from infra.log import configure_log
-    from infra.store.folders import real_path
     from infra.store.store import open_store
 
     chosen = replace(settings or Settings(), **overrides)
-    path = real_path(store if isinstance(store, Path) else Path(".oncefill", "main", "oncefill.db"))
+    path = store if isinstance(store, Path) else Path(".oncefill", "main", "oncefill.db")
     clock = SystemClock()
     opened = open_store(store or path, account_id=chosen.account_id, clock=clock)
     if not structlog.is_configured():
@@ -112,7 +112,7 @@ def start_engine(
             level="info", console=sys.stderr.isatty(), file=path.with_name("oncefill.log")
         )
     scheduler = ThreadScheduler()
-    make = gateway or partial(default_gateway, path.with_name("paper.db"), chosen)
+    make = gateway or partial(default_gateway, Path(realpath(path)).with_name("paper.db"), chosen)
     try:
         broker = make(clock, scheduler)
     except BaseException:
