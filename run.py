@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from os.path import realpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,7 +112,7 @@ def start_engine(
             level="info", console=sys.stderr.isatty(), file=path.with_name("oncefill.log")
         )
     scheduler = ThreadScheduler()
-    make = gateway or partial(default_gateway, path.with_name("paper.db"), chosen)
+    make = gateway or partial(default_gateway, Path(realpath(path)).with_name("paper.db"), chosen)
     try:
         broker = make(clock, scheduler)
     except BaseException:

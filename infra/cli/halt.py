@@ -13,7 +13,7 @@ from infra.cli.render import counted, print_json, say
 from infra.cli.source import store_in
 from infra.clock import SystemClock
 from infra.signals.client import NoAnswerError, ask_door
-from infra.store.halts import HaltReport, halts_in_force, lift_halt, set_halt
+from infra.store.halts import HaltReport, halts_in_force, lift_halt, require_store, set_halt
 
 _HUNG_S: Final = 3.0
 _CANCEL_S: Final = 60.0
@@ -112,7 +112,9 @@ def _resume(args: Namespace) -> int:
 
 def _show_halts(args: Namespace) -> int:
     """0: none in force. 4: some are."""
-    halts = halts_in_force(store_in(args.store)).values()
+    store = store_in(args.store)
+    require_store(store)
+    halts = halts_in_force(store).values()
     if args.json:
         print_json({"halts": [_facts(halt) for halt in halts]})
     elif not halts:

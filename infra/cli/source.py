@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import func, select
 
 from domain.errors import StoreError
-from infra.store.folders import MAIN_RUN, STORE_FILE, latest_store
+from infra.store.folders import MAIN_RUN, STORE_FILE, beside, latest_store, real_path
 from infra.store.places import Place, holder_of, place_of
 from infra.store.reading import Reader, open_reader_at
 from infra.store.tables import CHECKPOINTS, FILLS, JOURNAL
@@ -83,7 +83,7 @@ def store_in(named: Path | None) -> Path:
         msg = "This command works on a store file; for a store on PostgreSQL it is not built yet."
         raise StoreError(msg)
     is_file = folder.suffix == Path(STORE_FILE).suffix and not folder.is_dir()
-    return (folder if is_file else folder / STORE_FILE).absolute()
+    return real_path(folder if is_file else folder / STORE_FILE)
 
 
 def open_source(args: Namespace) -> Reader:
@@ -118,7 +118,7 @@ def lock_holder(path: Place) -> Holder | None:
     is_held = None
     try:
         if isinstance(path, Path):
-            lock_path = path.with_name(path.name + ".lock")
+            lock_path = beside(path, ".lock")
             text = lock_path.read_text(encoding="utf-8")
         else:
             text, is_held = holder_of(path)

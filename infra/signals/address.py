@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from domain.errors import StoreError
+from infra.store.folders import real_path
 
 SOCKET_FILE: Final = "oncefill.sock"
 _LONGEST: Final = 103  # sun_path holds 104 bytes on macOS, 108 on Linux, the last one is zero.
@@ -15,7 +16,7 @@ _LONGEST: Final = 103  # sun_path holds 104 bytes on macOS, 108 on Linux, the la
 
 def socket_path(store: Path) -> Path:
     """Return the socket of the engine on that store."""
-    return store.with_name(SOCKET_FILE)
+    return real_path(store).with_name(SOCKET_FILE)
 
 
 @contextmanager

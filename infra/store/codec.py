@@ -71,7 +71,7 @@ class Codec:
         except KeyError as error:
             msg = f"The journal holds {kind!r}, which this version does not know: upgrade Oncefill."
             raise StoreError(msg) from error
-        except ValueError as error:  # msgspec's errors are ValueErrors.
+        except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors.
             msg = f"The journal holds a {kind} that cannot be read: {error}."
             raise StoreError(msg) from error
 

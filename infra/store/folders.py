@@ -12,6 +12,20 @@ MAIN_RUN: Final = "main"  # Where an engine keeps its store unless told otherwis
 _POINTER: Final = "latest"
 
 
+def real_path(store: Path) -> Path:
+    """Return where a store's file lies; whatever names it, its other files lie there as well.
+
+    Locks and halts count only when all who name the store, by a link or not, mean the same files.
+    """
+    return Path(os.path.realpath(store))
+
+
+def beside(store: Path, ending: str) -> Path:
+    """Return the file of the store whose name has that ending, as ``.lock``."""
+    real = real_path(store)
+    return real.with_name(real.name + ending)
+
+
 def new_run_folder(base: Path, name: str, clock: Clock) -> Path:
     """Make ``<base>/<name>-<date>-<time>`` (0700), point ``latest`` at it and return it.
 

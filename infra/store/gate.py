@@ -13,6 +13,7 @@ from time import monotonic
 from typing import Final
 
 from domain.errors import NotSentError
+from infra.store.folders import beside
 
 # Path.stat takes twice as long, and every order asks.
 _stat: Final = os.stat
@@ -22,7 +23,7 @@ _MODE: Final = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 def gate_path(store: Path) -> Path:
     """Return the lock file that stands between orders and halts."""
-    return store.with_name(f"{store.name}.gate")
+    return beside(store, ".gate")
 
 
 class Gate:

@@ -113,7 +113,8 @@ class _HaltsSeen:
     def __init__(self, store: Path | None) -> None:
         # Made once: it takes longer than the look.
         self._path = None if store is None else os.fspath(halt_file(store))
-        self._seen: tuple[int, ...] = ()
+        # None: what is there has not been read to its end.
+        self._seen: tuple[int, ...] | None = ()
         # Kept open, so that the system gives its number to no other file.
         self._kept: int | None = None
         self._in_file: _Halts = {}
@@ -135,9 +136,9 @@ class _HaltsSeen:
 
     def close(self) -> None:
         """Let go of the file."""
-        if self._kept is not None:
-            os.close(self._kept)
-            self._kept = None
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            os.close(kept)
 
     def _identity(self) -> tuple[int, ...]:
         if self._path is None:
@@ -148,14 +149,17 @@ class _HaltsSeen:
             return ()
 
     def _read_file(self, found: tuple[int, ...]) -> None:
+        self._seen = None
         self.close()
-        self._seen, self._in_file = found, {}
+        in_file: _Halts = {}
         if found and self._path is not None:
             self._kept = open_halt_file(self._path)
             if self._kept is not None:
                 # Of what is read, should it have been replaced since it was looked at.
-                self._seen = _identity(os.fstat(self._kept))
-            self._in_file = halts_in(self._kept, self._seen[-1] / 10**9)
+                found = _identity(os.fstat(self._kept))
+            in_file = halts_in(self._kept, found[-1] / 10**9)
+        # Last: a look that fails before is made again, and says no again.
+        self._in_file, self._seen = in_file, found
 
 
 def _identity(found: os.stat_result) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ then on the guard lets no order of the scope pass. Who halts then waits, but not
 the calls that had passed before have ended. Lifting goes the other way round, row before file.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +20,9 @@ from domain.halt import Halted, HaltEvent, HaltScope, Resumed, halts_after
 from domain.ports import Clock
 from domain.terms import OrderStatus, StrategyId, Symbol
 from infra.store.dialect import explained, writer_engine
+from infra.store.folders import beside
 from infra.store.gate import alone, gate_path
-from infra.store.halt_file import BY_HAND, halt_file, read_halt_file, write_halt_file
+from infra.store.halt_file import BY_HAND, change_halt_file, halt_file, read_halt_file
 from infra.store.halt_rows import append_halts, recorded_halts
 from infra.store.places import Place
 from infra.store.reading import open_reader, open_reader_at
@@ -66,11 +67,10 @@ def set_halt(
     Raises:
         StoreError: There is no store, or the file beside it cannot be written.
     """
-    _require(store)
+    require_store(store)
     # Another command that hangs must not keep a halt from being set; halts only add.
-    with _only_command(store):
-        halts = halts_after(halts_in_force(store), (halted,))
-        is_quiet = shut(store, halts, wait_s)
+    with _only_command(store) as is_alone:
+        halts, is_quiet = shut(store, halted, wait_s, is_alone=is_alone)
         unrecorded = None
         try:
             _record(store, (halted,), clock)
@@ -92,41 +92,58 @@ def lift_halt(store: Path, resumed: Resumed, *, clock: Clock) -> tuple[Halted, .
         InvalidInputError: There is no halt of that scope.
         StoreError: It cannot be written, or another command is at it; the halt stands.
     """
-    _require(store)
+    require_store(store)
     with _only_command(store) as is_alone:
         if not is_alone:
             msg = "Another halt or resume is under way on this store; try again when it has ended."
             raise StoreError(msg)
-        halts = halts_in_force(store)
-        if resumed.scope not in halts:
-            standing = ", ".join(map(str, halts)) or "none"
-            problem = f"there is no halt of {resumed.scope}; in force: {standing}"
-            raise InvalidInputError("scope", problem)
+        lifted = _halts_of(store, resumed.scope)
         _record(store, (resumed,), clock)
-        left = halts_after(halts, (resumed,))
-        _write(store, left)
+        # A halt does not wait for ever for who resumes: what was set meanwhile stands.
+        left = _change(store, lambda found: _without(found, lifted) | _from_rows(store))
+    if left is None:
+        msg = f"{halt_file(store)} changes all the time; look who writes it, then try again."
+        raise StoreError(msg)
     return tuple(left.values())
 
 
-def shut(store: Path, halts: Mapping[HaltScope, Halted], wait_s: float) -> bool:
-    """Put the halts in the file, then wait for the calls that passed before; False: one goes on.
+def _halts_of(store: Path, scope: HaltScope) -> tuple[Halted, ...]:
+    """Return the halts of the scope, in the file and in the journal."""
+    places = (_from_file(store), _from_rows(store))
+    found = tuple(halts[scope] for halts in places if scope in halts)
+    if not found:
+        standing = ", ".join(map(str, places[0] | places[1])) or "none"
+        raise InvalidInputError("scope", f"there is no halt of {scope}; in force: {standing}")
+    return found
+
+
+def _without(halts: _Halts, lifted: Sequence[Halted]) -> _Halts:
+    return {scope: halt for scope, halt in halts.items() if halt not in lifted}
+
+
+def shut(
+    store: Path, halted: Halted, wait_s: float, *, is_alone: bool = True
+) -> tuple[_Halts, bool]:
+    """Put the halt in the file, then wait for the calls that passed before; False: one goes on.
 
     Raises:
         StoreError: The file cannot be written; the halts before stand.
     """
-    _write(store, halts)
+    recorded = _from_rows(store)
+    # The other command may be lifting this very scope: it must see that this halt is another.
+    again = {} if is_alone else {halted.scope: halted}
+    halts = _change(
+        store, lambda found: halts_after(found | recorded | again, (halted,)), is_adding=True
+    )
+    assert halts is not None, "a halt is written in any case"
     with alone(gate_path(store), wait_s) as is_quiet:
-        return is_quiet
+        return halts, is_quiet
 
 
 def halts_in_force(store: Place) -> _Halts:
     """Return all halts, of the file and of the journal; a store that cannot be read adds none."""
     halts = _from_file(store) if isinstance(store, Path) else {}
-    try:
-        with open_reader_at(store) as reader, reader.snapshot() as connection:
-            return {**halts, **recorded_halts(connection)}
-    except StoreError:
-        return halts
+    return halts | _from_rows(store)
 
 
 def covering(halts: Iterable[Halted], symbol: Symbol, strategy_id: StrategyId) -> Halted | None:
@@ -146,14 +163,15 @@ def record_missing(connection: Connection, store: Path, clock: Clock) -> None:
         append_halts(connection, missing, clock)
 
 
-def _require(store: Path) -> None:
+def require_store(store: Path) -> None:
+    """Raise StoreError where no store is: nobody can say what halts there."""
     if not store.is_file():
         msg = f"There is no store at {store}; check the path, or name another with --store."
         raise StoreError(msg)
 
 
 def _only_command(store: Path) -> AbstractContextManager[bool]:
-    return alone(store.with_name(f"{store.name}.halting"), _OTHERS_END_S)
+    return alone(beside(store, ".halting"), _OTHERS_END_S)
 
 
 def _from_file(store: Path) -> _Halts:
@@ -165,10 +183,23 @@ def _from_file(store: Path) -> _Halts:
         raise StoreError(msg) from error
 
 
-def _write(store: Path, halts: Mapping[HaltScope, Halted]) -> None:
+def _from_rows(store: Place) -> _Halts:
+    try:
+        with open_reader_at(store) as reader, reader.snapshot() as connection:
+            return recorded_halts(connection)
+    except StoreError:
+        return {}
+
+
+def _change(
+    store: Path, change: Callable[[_Halts], _Halts], *, is_adding: bool = False
+) -> _Halts | None:
     path = halt_file(store)
     try:
-        write_halt_file(path, halts)
+        # Held for the reading and writing of the file alone, so who waits in vain waits for a
+        # command that was stopped just there.
+        with alone(beside(store, ".halt-file"), _OTHERS_END_S):
+            return change_halt_file(path, change, is_adding=is_adding)
     except OSError as error:
         msg = (
             f"{path} cannot be written: {error.strerror}. To halt the account by hand, make an "

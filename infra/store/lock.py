@@ -12,6 +12,7 @@ from domain.errors import AccountLockedError, StoreError
 from domain.ports import Clock
 from domain.terms import AccountId
 from infra.store.codec import utc_text
+from infra.store.folders import beside
 
 
 class StoreLock:
@@ -28,7 +29,7 @@ class StoreLock:
             AccountLockedError: Another engine holds it.
             StoreError: The lock file cannot be written.
         """
-        lock_path = path.with_name(path.name + ".lock")
+        lock_path = beside(path, ".lock")
         try:
             descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:

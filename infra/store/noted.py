@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from infra.store.folders import beside
 from infra.store.views import Head
 
 _SIZE: Final = 160  # Always the same, well within what a disk writes at once.
@@ -81,4 +82,4 @@ class HeadFile:
 
 
 def _path_of(store: Path) -> Path:
-    return store.with_name(store.name + ".head")
+    return beside(store, ".head")

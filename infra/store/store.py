@@ -11,6 +11,7 @@ from domain.ports import Clock
 from domain.terms import AccountId
 from infra.store.codec import utc_text
 from infra.store.drivers import Lock
+from infra.store.folders import real_path
 from infra.store.guard import StoreGuard
 from infra.store.halts import record_missing
 from infra.store.journal import SqlJournal
@@ -58,7 +59,7 @@ def open_store(
     """
     path = place_of(named)
     if isinstance(path, Path):
-        path = path.absolute()
+        path = real_path(path)
         if not create and not path.exists():
             msg = f"There is no store at {path}; check the path."
             raise StoreError(msg)

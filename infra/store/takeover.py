@@ -11,6 +11,7 @@ from time import monotonic
 from typing import Final
 
 from domain.errors import AccountLockedError, StoreError
+from infra.store.folders import beside
 
 _ENDS_S: Final = 10.0
 _POLL_S: Final = 0.02
@@ -25,7 +26,7 @@ def end_holder(store: Path) -> int | None:
         AccountLockedError: It is held, but by whom cannot be proved here, or it does not end.
         StoreError: The lock cannot be read.
     """
-    path = store.with_name(f"{store.name}.lock")
+    path = beside(store, ".lock")
     try:
         if _is_free(path):
             return None

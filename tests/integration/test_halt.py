@@ -213,11 +213,10 @@ def test_after_a_thousand_halts_no_placement_begins_before_the_resume(tmp_path):
     placing = [Thread(target=place, args=(name,)) for name in "ab"]
     for thread in placing:
         thread.start()
-    account = {ACCOUNT: halted()}
     moments = in_turns(
         1000,
-        lambda: shut(store.path, account, 6.0) or pytest.fail("a call went on"),
-        lambda: shut(store.path, {}, 0.0),
+        lambda: shut(store.path, halted(), 6.0)[1] or pytest.fail("a call went on"),
+        store.path.with_name("HALT").unlink,
     )
     is_over.set()
     for thread in placing:

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from actors.lines import POLL_PATIENCE_S, Lines, Waiting
+from actors.lines import LOOKUPS_IN_A_ROW, POLL_PATIENCE_S, Lines, Waiting
 from actors.messages import Line, ListFills, ListOrders, LookUp, Place
 
 SINCE = datetime(2026, 3, 2, tzinfo=UTC)
@@ -81,11 +81,26 @@ def test_polling_waits_behind_new_orders_only_as_long_as_its_patience():
     assert lines.is_poll_due(5.1 + POLL_PATIENCE_S)
 
 
-def test_polling_never_overtakes_a_cancel_or_a_lookup():
-    for line in (Line.CANCEL, Line.LOOK_UP):
-        assert not a_line(other(Line.POLL), other(line)).is_poll_due(1e6)
+def test_polling_never_overtakes_a_cancel():
+    assert not a_line(other(Line.POLL), other(Line.CANCEL)).is_poll_due(1e6)
     assert not a_line(new(1)).is_poll_due(1e6)
     assert a_line(other(Line.POLL)).is_poll_due(0.0)
+
+
+def test_polling_overtakes_lookups_only_when_it_has_waited_for_long():
+    lines = a_line(other(Line.POLL), other(Line.LOOK_UP))
+
+    assert not lines.is_poll_due(POLL_PATIENCE_S)
+    assert lines.is_poll_due(POLL_PATIENCE_S + 0.1)
+
+
+def test_after_some_lookups_in_a_row_a_new_order_is_next():
+    lines = a_line(*(other(Line.LOOK_UP) for _ in range(9)), new(1), new(2))
+
+    taken = [lines.first(is_poll=False).line for _ in range(11)]
+
+    looks = [Line.LOOK_UP] * LOOKUPS_IN_A_ROW
+    assert taken == [*looks, Line.NEW, *looks, Line.NEW, *looks]
 
 
 def test_nobody_is_next_of_an_empty_house():

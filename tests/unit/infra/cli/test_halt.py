@@ -54,6 +54,14 @@ def test_halts_are_listed_until_they_are_lifted(perform, folder):
     assert "trading halted for symbol:005930 by kim: strange fills" in out.replace("\n", " ")
 
 
+def test_where_no_store_is_nothing_is_said_of_halts(perform, folder):
+    for words in (("halts",), ("halts", "--json")):
+        code, out, err = perform(*words, "--store", folder / "mistyped.db")
+
+        assert (code, out) == (1, "")
+        assert f"There is no store at {folder / 'mistyped.db'}" in err
+
+
 def test_a_halt_that_should_cancel_says_that_nobody_answers(perform, folder):
     code, out, err = halt(perform, folder, "--cancel", "--json")
 

@@ -153,6 +153,7 @@ def test_two_events_of_one_name_are_refused():
         ("Later", "{}", "upgrade Oncefill"),
         ("Filled", "{}", "cannot be read"),
         ("Filled", "not json", "cannot be read"),
+        ("Filled", '{"a":' * 100_000, "cannot be read"),
         ("Filled", CODEC.encode(filled())[1].replace('"70000"', '"much"'), "cannot be read"),
     ],
 )

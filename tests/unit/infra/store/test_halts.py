@@ -5,7 +5,7 @@ import os
 import stat
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
 from threading import Thread
 
 import pytest
@@ -153,6 +153,23 @@ def test_a_file_made_by_hand_halts_the_account_until_it_is_removed_or_resumed(st
     assert not is_held(guard)
 
 
+NO_ZONE = (
+    '{"at":"2026-01-01T00:00:00","reason":"x","requested_by":"",'
+    '"scope":{"kind":"symbol","name":"000660"}}'
+)
+
+
+@pytest.mark.parametrize("text", ['{"a":' * 100_000, "[" * 200_000, NO_ZONE])
+def test_a_file_that_the_reader_chokes_on_halts_the_account_at_every_look(store, text):
+    guard = store.guard()
+    store.path.with_name("HALT").write_text(text)
+
+    assert [is_held(guard) for _ in range(3)] == [True] * 3
+    assert list(halts_in_force(store.path)) == [ACCOUNT]
+    halt(store, SAMSUNG)
+    assert [is_held(guard, "000660") for _ in range(3)] == [True] * 3
+
+
 def test_a_busy_store_is_halted_by_its_file_and_the_row_follows(store, tmp_path, monkeypatch):
     monkeypatch.setattr("infra.store.dialect.BUSY_MS", 10)
     engine = writer_engine(store.path)
@@ -169,6 +186,51 @@ def test_a_busy_store_is_halted_by_its_file_and_the_row_follows(store, tmp_path,
 
     assert rows(again) == [("Halted", ("trading.halted",))]
     again.close()
+
+
+class HaltingClock(ManualClock):
+    """Sets a halt while another command, which holds the store, asks for the time."""
+
+    def __init__(self, store, new):
+        super().__init__()
+        self.store = store
+        self.new = [new]
+        self.reports = []
+
+    def now(self):
+        while self.new:
+            halt = self.new.pop()
+            self.reports.append(set_halt(self.store.path, halt, clock=CLOCK, wait_s=0.2))
+        return super().now()
+
+
+@pytest.mark.parametrize("new", [halted(), halted(SAMSUNG, by="lee")])
+def test_resume_keeps_a_halt_that_was_set_while_it_worked(store, monkeypatch, new):
+    monkeypatch.setattr("infra.store.dialect.BUSY_MS", 10)
+    monkeypatch.setattr("infra.store.halts._OTHERS_END_S", 0.05)
+    guard = store.guard()
+    halt(store, SAMSUNG)
+    clock = HaltingClock(store, new)
+
+    left = lift_halt(store.path, resumed(SAMSUNG), clock=clock)
+
+    assert [report.unrecorded is None for report in clock.reports] == [False]
+    assert is_held(guard)
+    assert left == (new,)
+    assert resume(store, new.scope) == ()
+    assert not is_held(guard)
+
+
+def test_a_command_that_hangs_keeps_no_halt_from_being_set(store, monkeypatch):
+    monkeypatch.setattr("infra.store.halts._OTHERS_END_S", 0.05)
+    with ExitStack() as hung:
+        for name in ("halting", "halt-file"):
+            file = hung.enter_context(store.path.with_name(f"oncefill.db.{name}").open("w"))
+            fcntl.flock(file, fcntl.LOCK_EX)
+
+        assert halt(store).unrecorded is None
+
+    assert is_held(store.guard())
 
 
 def test_a_halt_waits_for_the_call_under_way_and_lets_no_other_begin(store):
