@@ -111,6 +111,7 @@ def serving(words, folder):
             yield
         finally:
             process.terminate()
+            process.communicate(timeout=60)  # Its last words; a closed pipe would be an error.
     assert process.returncode == 0
 
 

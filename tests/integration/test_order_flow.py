@@ -176,6 +176,8 @@ def test_scenario_5_a_closed_position_realizes_its_profit_less_fees(desk):
     desk.check()
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(120)
 def test_scenario_6_a_burst_waits_for_the_rate_limit_in_order_and_nobody_sees_an_error(simulated):
     simulated.settings = with_settings(
         simulated, signal_deadline=simulated.settings.signal_deadline * 10

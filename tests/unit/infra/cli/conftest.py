@@ -23,6 +23,16 @@ def stories(tmp_path_factory):
 
 
 @pytest.fixture
+def own_stories(stories, tmp_path):
+    """The same store, to be changed."""
+    for file in stories.parent.glob("oncefill.db*"):
+        # Some command may have moved the log of commits into the file.
+        if file.name in ("oncefill.db", "oncefill.db-wal"):
+            shutil.copy(file, tmp_path)
+    return tmp_path / "oncefill.db"
+
+
+@pytest.fixture
 def perform(capsys):
     """Return a function that runs a command and gives its exit code, output and errors."""
 

@@ -1,7 +1,6 @@
 """``audit`` with all it can do, and ``db upgrade``."""
 
 import json
-import shutil
 import sqlite3
 from contextlib import closing
 
@@ -9,11 +8,9 @@ import pytest
 
 
 @pytest.fixture
-def tampered(stories, tmp_path):
+def tampered(own_stories):
     """A copy of the store with one price changed behind the journal's back."""
-    store = tmp_path / "oncefill.db"
-    shutil.copy(stories, store)
-    shutil.copy(f"{stories}-wal", f"{store}-wal")
+    store = own_stories
     with closing(sqlite3.connect(store)) as connection:
         connection.execute("DROP TRIGGER journal_no_update")
         connection.execute("UPDATE journal SET data=replace(data, '72000', '92000')")
@@ -111,11 +108,9 @@ def test_an_export_is_verified_without_the_store(lines, perform, tmp_path):
 
 
 @pytest.fixture
-def mended(stories, tmp_path):
+def mended(own_stories):
     """A copy of the store with one position changed."""
-    store = tmp_path / "oncefill.db"
-    for end in ("", "-wal"):
-        shutil.copy(f"{stories}{end}", f"{store}{end}")
+    store = own_stories
     with closing(sqlite3.connect(store)) as connection:
         connection.execute("UPDATE positions SET qty = '77'")
         connection.commit()

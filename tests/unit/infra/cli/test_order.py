@@ -1,7 +1,6 @@
 """``order show``: the story of one order."""
 
 import re
-import shutil
 import sqlite3
 from contextlib import closing
 
@@ -174,10 +173,8 @@ def test_an_overdue_order_is_one_to_look_at():
     assert late.endswith("longer than it should be: look at it.")
 
 
-def test_a_journal_that_does_not_fit_together_is_not_shown(perform, stories, tmp_path):
-    store = tmp_path / "oncefill.db"
-    shutil.copy(stories, store)
-    shutil.copy(f"{stories}-wal", f"{store}-wal")
+def test_a_journal_that_does_not_fit_together_is_not_shown(perform, own_stories):
+    store = own_stories
     with closing(sqlite3.connect(store)) as connection:
         connection.execute("DROP TRIGGER journal_no_update")
         connection.execute("UPDATE journal SET stream='engine', stream_seq=99 WHERE seq=2")
