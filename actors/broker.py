@@ -14,6 +14,7 @@ from typing import Any, Final
 import structlog
 
 from actors.calls import Door, Served, expired, make_calls
+from actors.handoff import Unwant
 from actors.limits import MARGIN
 from actors.lines import Lines, Waiting
 from actors.messages import Ask, Drain, Go, Line, Outcome, Ticket, Turn, Want
@@ -46,13 +47,15 @@ class BrokerActor(Actor):
         self._wants: list[tuple[datetime, int, Ref]] = []  # A heap: oldest order first.
         self._wanting: set[Ref] = set()
         self._turns: dict[int, float] = {}  # Serial to expiry, oldest first.
-        self._undecided: dict[int, float] = {}  # Serial to when the turn was given.
+        # Serial to when the turn was given, and to whom.
+        self._undecided: dict[int, tuple[float, Ref]] = {}
         self._serial = 0
         self._pace_s = FIRST_CALL_S  # From one call's end to the next while orders wait.
         self._ended_at_s = 0.0
         self._was_busy = False  # Turns were out when the latest call ended.
         self._calling: tuple[Waiting, ...] = ()
         self._draining: Callable[[], None] | None = None
+        self._is_closing = False  # For good: what would begin now could not be seen to its end.
         self._not_before_s = 0.0
         self._called_at_s = 0.0
         self._is_watched = False
@@ -60,7 +63,7 @@ class BrokerActor(Actor):
     def on_receive(self, message: Any) -> None:
         """Handle one message, then serve whoever is next."""
         match message:
-            case Want():
+            case Want() | Unwant():
                 self._on_want(message)
             case Go():
                 self._on_go(message)
@@ -73,7 +76,7 @@ class BrokerActor(Actor):
             case "pump" | "expire" | "overdue":
                 self._on_timer(message)
             case Drain(done=done):
-                self._draining = done
+                self._draining, self._is_closing = done, True
             case _:
                 msg = f"the broker actor cannot handle {type(message).__name__}"
                 raise TypeError(msg)
@@ -85,11 +88,19 @@ class BrokerActor(Actor):
         elif name == "overdue":
             self._on_overdue()
 
-    def _on_want(self, want: Want) -> None:
-        if want.order not in self._wanting:
+    def _on_want(self, want: Want | Unwant) -> None:
+        if isinstance(want, Unwant):
+            self._on_unwant(want.order)
+        elif want.order not in self._wanting:
             self._wanting.add(want.order)
             self._serial += 1
             heappush(self._wants, (want.created_at, self._serial, want.order))
+
+    def _on_unwant(self, order: Ref) -> None:
+        self._wanting.discard(order)
+        for serial, (_, given_to) in list(self._undecided.items()):
+            if given_to is order:
+                del self._undecided[serial], self._turns[serial]
 
     def _on_go(self, go: Go) -> None:
         is_known = go.ticket.life == self.life and go.ticket.serial in self._turns
@@ -116,18 +127,20 @@ class BrokerActor(Actor):
         return not self._calling and not self._turns and not self._lines.has(Line.NEW)
 
     def _give_turns(self) -> None:
-        if self._draining is not None or not self._wants:
+        if self._is_closing or not self._wants:
             return
         room = self._room()
         while self._wants and len(self._turns) < room:
             _, _, order = heappop(self._wants)
+            if order not in self._wanting:
+                continue
             self._wanting.discard(order)
             self._serial += 1
             if not self._turns:
                 self.after(self._settings.turn_timeout_s, "expire", "expire")
             now_s = self.system.monotonic()
             self._turns[self._serial] = now_s + self._settings.turn_timeout_s
-            self._undecided[self._serial] = now_s
+            self._undecided[self._serial] = (now_s, order)
             order.tell(Turn(Ticket(self.life, self._serial)))
 
     def _room(self) -> int:
@@ -202,7 +215,7 @@ class BrokerActor(Actor):
         turn = self._lines.next_turn()
         if turn is None or not self._undecided:
             return 0.0
-        first, given_s = next(iter(self._undecided.items()))
+        first, (given_s, _) = next(iter(self._undecided.items()))
         return given_s + IN_ORDER_S - now_s if first < turn else 0.0
 
     def _on_done(self, done: Done) -> None:

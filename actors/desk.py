@@ -18,8 +18,9 @@ from actors.claims import (
     LookAlike,
     ReleaseClaim,
 )
+from actors.handoff import Handoff
 from actors.machine import ask_journal
-from actors.messages import FillSeen, Handoff, Leave, OrderSeen, Rested, Stays
+from actors.messages import FillSeen, Leave, OrderSeen, Rested, Stays
 from actors.order import OrderActor
 from actors.runtime import Actor, Ref
 from actors.tools import OrderTools
@@ -201,11 +202,16 @@ class OrderDesk(Actor):
             self._find(seen)
 
     def _grant(self, known: ClientOrderId) -> None:
-        live = self._live.get(known)
-        if live is not None:
-            live[0].tell(ClaimGranted())
+        ref = self.ref_of(known)
+        if ref is not None:
+            ref.tell(ClaimGranted())
         else:
             self._release(known)
+
+    def ref_of(self, known: ClientOrderId) -> Ref | None:
+        """Return the actor of an order that may be told what is asked of it."""
+        live = self._live.get(known)
+        return None if live is None else live[0]
 
     def _compare_given_up(self, news: BrokerOrder) -> None:
         """Tell an order that was given up of what looks like it; it is flagged, never adopted."""
@@ -252,14 +258,17 @@ class OrderDesk(Actor):
     def spawn_order(self, order: Order, *, handoff: Handoff | None = None) -> Ref:
         """Return the order's actor; without a ``handoff`` a new one loads the journal itself."""
         known = order.client_order_id
-        handoff = handoff or Handoff()
-        ref = self.spawn(OrderActor, known, handoff, self._tools, name=f"{ORDER}{known}")
+        ref = self.start_order(known, handoff or Handoff())
         is_new = known not in self._live
         self._live[known] = (ref, order.digest)
         if is_new:
             # News may wake it before its time to be revived has come.
             self.on_revived(known, ref)
         return ref
+
+    def start_order(self, known: ClientOrderId, handoff: Handoff) -> Ref:
+        """Return the order's actor, a new one where there is none; only live ones are told news."""
+        return self.spawn(OrderActor, known, handoff, self._tools, name=f"{ORDER}{known}")
 
     def append(
         self,

@@ -1,7 +1,7 @@
 """One order's facts: loaded, decided on, journaled; what is due stands in ``actors.steps``."""
 
+from actors.handoff import Handoff
 from actors.machine import Effect, MachineActor
-from actors.messages import Handoff
 from actors.tools import OrderTools, Wait
 from domain.events import OrderEvent
 from domain.journal import LoadStream, Query, StreamEvents

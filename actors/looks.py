@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from actors.answers import Answers, Look
+from actors.handoff import Handoff
 from actors.machine import ask_journal
-from actors.messages import Handoff, Outcome, ResolveOrder
+from actors.messages import Outcome, ResolveOrder
 from actors.steps import OrderSteps
 from actors.tools import OrderTools, Wait
 from domain.broker import BrokerOrder, Page

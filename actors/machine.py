@@ -35,6 +35,7 @@ class MachineActor(Actor, ABC, Generic[StateT]):
         super().__init__()
         self._stream = stream
         self._journal = journal
+        self._creator: int | None = None  # Who may still be writing the stream's first events.
         self._held: deque[tuple[Effect, ...]] = deque()
         self._state: StateT | None = None
 
@@ -92,6 +93,7 @@ class MachineActor(Actor, ABC, Generic[StateT]):
             topics=topics,
             state=state,
             life=self.life,
+            creator=self._creator,
         )
         self._journal.append(batch, self.ref.tell_control)
 

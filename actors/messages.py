@@ -10,7 +10,6 @@ from actors.runtime import Ref
 from domain.broker import BrokerFill, BrokerOrder, BrokerPosition, OrderRef, OrderRequest
 from domain.errors import InvalidInputError
 from domain.events import Source
-from domain.order import Order
 from domain.ports import BrokerGateway
 from domain.signal import Cancel, Resolve, Signal
 from domain.terms import (
@@ -321,25 +320,3 @@ class Unsubscribe:
     """Stop sending to the subscriber of this name."""
 
     name: str
-
-
-class Handoff:
-    """Carries a freshly written order to its actor's first life; later lives load the journal.
-
-    Attributes:
-        is_wanted: A turn was asked for already, so that orders go out as their signals came; where
-            orders claim their looks, the claim is granted.
-    """
-
-    __slots__ = ("_order", "is_wanted", "wishes")
-
-    def __init__(self, order: Order | None = None, *, is_wanted: bool = False) -> None:
-        self._order = order
-        self.is_wanted = is_wanted
-        # Not answered yet; outlives a life of the actor.
-        self.wishes: list[CancelOrder | ResolveOrder] = []
-
-    def take(self) -> Order | None:
-        """Return the order once, then None."""
-        order, self._order = self._order, None
-        return order

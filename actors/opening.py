@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from actors.messages import CancelOrder, Reply
+from actors.handoff import Handoff
+from actors.messages import Reply
+from actors.runtime import Ref
 from domain.events import Failed, OrderCreated, OrderEvent
 from domain.order import Order, evolve
 from domain.risk import check_risk
@@ -17,13 +19,15 @@ class Creating:
     """An order on its way into the journal, and who waits for it.
 
     Attributes:
+        given: Its actor, which has begun, and what that has to begin with; None for an order that
+            ends where it begins.
         others: Told meanwhile under the same id with other content. Only what is durable decides
             which of them conflicts, so they are read when this has been written, or has not.
     """
 
     order: Order
     replies: list[Reply | None] = field(default_factory=list)
-    cancels: list[CancelOrder] = field(default_factory=list)
+    given: tuple[Ref, Handoff] | None = None
     others: list[tuple[Signal, Reply | None]] = field(default_factory=list)
 
 

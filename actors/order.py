@@ -10,6 +10,7 @@ from typing import Any, assert_never
 from actors.claims import ClaimGranted, LookAlike
 from actors.errors import WithheldError
 from actors.gate import HELD_S
+from actors.handoff import NotWritten
 from actors.messages import (
     CancelAtBroker,
     CancelOrder,
@@ -53,17 +54,23 @@ class OrderActor(OrderTotals):
                 self._on_outcome(message)
             case FillSeen() | OrderSeen():
                 self._on_news(message)
-            case CancelOrder() | Leave() | ResolveOrder() | LookAlike() | ClaimGranted():
+            case CancelOrder() | ResolveOrder():
                 self._on_wish(message)
+            case Leave() | NotWritten() | LookAlike() | ClaimGranted():
+                self._on_desk(message)
             case Loaded():
                 self.on_bound(message)
-            case Wait():
-                self._on_timer(message)
-            case Done():
-                self._on_guard_looked(message)
+            case Wait() | Done():
+                self._on_waited(message)
             case _:
                 msg = f"an order cannot handle {type(message).__name__}"
                 raise TypeError(msg)
+
+    def _on_waited(self, end: Wait | Done) -> None:
+        if isinstance(end, Done):
+            self._on_guard_looked(end)
+        else:
+            self._on_timer(end)
 
     def _on_news(self, news: FillSeen | OrderSeen) -> None:
         if isinstance(news, FillSeen):
@@ -71,14 +78,20 @@ class OrderActor(OrderTotals):
         else:
             self.on_seen(news.order, news.source)
 
-    def _on_wish(self, wish: CancelOrder | Leave | ResolveOrder | LookAlike | ClaimGranted) -> None:
-        match wish:
-            case CancelOrder():
-                self._on_cancel(wish)
+    def _on_wish(self, wish: CancelOrder | ResolveOrder) -> None:
+        if isinstance(wish, CancelOrder):
+            self._on_cancel(wish)
+        else:
+            self.on_resolve(wish)
+
+    def _on_desk(self, message: Leave | NotWritten | LookAlike | ClaimGranted) -> None:
+        match message:
             case Leave():
                 self._on_leave()
-            case ResolveOrder():
-                self.on_resolve(wish)
+            case NotWritten(handoff=handoff):
+                # A later life has loaded what was written down.
+                if handoff is self._handoff and self._creator is not None:
+                    self.give_way()
             case LookAlike(order=news):
                 self.on_look_alike(news)
             case ClaimGranted():
@@ -87,7 +100,7 @@ class OrderActor(OrderTotals):
                 if self.is_durable:
                     self.proceed()
             case _:
-                assert_never(wish)
+                assert_never(message)
 
     def _on_leave(self) -> None:
         if self.is_durable and self.step() is Step.REST and not self.is_checking():

@@ -9,12 +9,12 @@ from typing import assert_never
 from actors.claims import AskClaim, ClaimLost, ReleaseClaim
 from actors.facts import OrderFacts
 from actors.gate import look
+from actors.handoff import Handoff, Unwant
 from actors.messages import (
     Ask,
     CancelAtBroker,
     Follow,
     Go,
-    Handoff,
     Left,
     Line,
     LookUp,
@@ -25,7 +25,7 @@ from actors.messages import (
 )
 from actors.tools import OrderTools, Wait
 from domain.broker import OrderRef
-from domain.errors import ClaimRefusedError
+from domain.errors import ClaimRefusedError, NotCreatedError
 from domain.events import (
     CancelEnded,
     Cancelled,
@@ -75,6 +75,7 @@ class OrderSteps(OrderFacts):
         """Return the order that was handed over, in the first life only."""
         order = self._handoff.take()
         self._may_be_followed = order is None
+        self._creator = None if order is None else self._handoff.creator
         if order is not None and self._handoff.is_wanted:
             self._wants_turn = self._has_claim = True
             self.wait(WANT_AGAIN_S, Wait.TURN)
@@ -197,6 +198,9 @@ class OrderSteps(OrderFacts):
 
     def on_append_failed(self, error: Exception) -> None:
         """Stand in line again when another order of this look is in doubt; else start again."""
+        if isinstance(error, NotCreatedError):
+            self.give_way()
+            return
         is_alone = len(self._held) == 1 and len(self._held[0]) == 1
         if not isinstance(error, ClaimRefusedError) or self._claiming is None or not is_alone:
             raise error
@@ -207,6 +211,11 @@ class OrderSteps(OrderFacts):
         self._tools.to.broker(Go(ticket, self.ref, None))
         self._tools.to.executor(ClaimLost(self._id))
         self.proceed()
+
+    def give_way(self) -> None:
+        """Leave to the order of the same id that was written down before."""
+        self._tools.to.broker(Unwant(self.ref))
+        self.stop_self()
 
     def _release_claim(self) -> None:
         if self._tools.is_claiming and (self._has_claim or self._may_have_claim):

@@ -3,8 +3,9 @@
 A total that cannot be is flagged and changes nothing until the broker tells one that can be.
 """
 
+from actors.handoff import Handoff
 from actors.looks import OrderLooks
-from actors.messages import Ask, Handoff, Line, ListOrders, Outcome
+from actors.messages import Ask, Line, ListOrders, Outcome
 from actors.steps import WANT_AGAIN_S
 from actors.tools import OrderTools, Wait
 from domain.broker import BrokerOrder, Page

@@ -97,6 +97,10 @@ class ConflictError(StoreError):
     """The stream holds more events than the writer believed; the writer must load it again."""
 
 
+class NotCreatedError(ConflictError):
+    """What the stream was to begin with has been refused: it belongs to another creation."""
+
+
 class ClaimRefusedError(StoreError):
     """Another order that looks the same at the broker is in doubt; ask for the claim again."""
 

@@ -23,6 +23,8 @@ class Append:
             None when the stream has none.
         life: The life of the writing actor; after one failed append of a stream the journal
             refuses what that life appends later.
+        creator: The life that appends the stream's first events, where that may not be written
+            yet: when it is refused, so is this.
     """
 
     stream: str
@@ -31,6 +33,7 @@ class Append:
     topics: tuple[tuple[str, ...], ...]
     state: Any = None
     life: int = 0
+    creator: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

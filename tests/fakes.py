@@ -11,6 +11,7 @@ from domain.errors import (
     ConflictError,
     FencedError,
     HaltedError,
+    NotCreatedError,
     NotSentError,
     StoreError,
 )
@@ -227,6 +228,9 @@ class MemoryJournal:
         store = self._store
         version = len(store.streams.get(append.stream, ()))
         key = (append.stream, append.life)
+        if append.creator is not None and (append.stream, append.creator) in self._rejected:
+            msg = f"{append.stream} was begun by another"
+            return AppendFailed(append, NotCreatedError(msg))
         first_seq = len(store.records) + 1
         fills = _fills_of(append, first_seq=first_seq)
         keys = {_fill_key(fill) for fill in fills}

@@ -1,6 +1,7 @@
 """The threads that run actors: one works, the other steps in when it is held up."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Event
 from typing import Final
@@ -9,6 +10,9 @@ from actors.runtime.cell import Cell
 
 # An actor that takes longer is not waited for.
 LATE_S: Final = 0.005
+
+# So many actors may still have their turn before what one of them wants rung is rung.
+TURNS_BEFORE_BELL: Final = 32
 
 
 class Crew:
@@ -29,12 +33,26 @@ class Crew:
         self._dismissed = Event()
         self._is_working = False
         self._turns = 0  # Of the first thread.
+        self._bells: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._ring_at_turn = 0  # At the latest.
 
     def put(self, cell: Cell) -> None:
         """Queue an actor."""
         self._cells.put(cell)
         if self._is_working:
             self._call()
+
+    def when_idle(self, ring: Callable[[], None]) -> None:
+        """Ring when no actor waits any more, or soon: what they do until then goes with it."""
+        if not self._is_working:
+            ring()
+            return
+        self._ring_at_turn = self._turns + TURNS_BEFORE_BELL
+        self._bells.put(ring)
+        self._call()
+        # Whoever works may have looked just before.
+        if not self._is_working:
+            self._ring()
 
     def get_all(self) -> Iterator[Cell]:
         """Take out every actor that waits."""
@@ -58,7 +76,11 @@ class Crew:
                 self._call()
             self._run(cell)
             self._turns += 1
-            self._is_working = False
+            if self._cells.empty():
+                self._is_working = False
+                self._ring()
+            elif self._turns >= self._ring_at_turn:
+                self._ring()
 
     def stand_by(self) -> None:
         """Step in when the first thread is late; the second thread's life."""
@@ -66,11 +88,14 @@ class Crew:
             self._bell.wait()
             self._bell.clear()
             # Looked at after the bell was cleared: who comes later rings again.
-            while not (self._dismissed.is_set() or self._cells.empty()):
+            while not (self._dismissed.is_set() or self._is_done()):
                 turns = self._turns
                 self._dismissed.wait(LATE_S)
+                if self._turns == turns:
+                    self._ring()
                 while self._turns == turns and (cell := self._get()) is not None:
                     self._run(cell)
+                    self._ring()
             if self._dismissed.is_set():
                 return
 
@@ -79,6 +104,14 @@ class Crew:
             return self._cells.get_nowait()
         except Empty:
             return None
+
+    def _is_done(self) -> bool:
+        return self._cells.empty() and self._bells.empty()
+
+    def _ring(self) -> None:
+        while not self._bells.empty():
+            with suppress(Empty):
+                self._bells.get_nowait()()
 
     def _call(self) -> None:
         if not self._bell.is_set():

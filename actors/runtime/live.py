@@ -97,12 +97,12 @@ class LiveSystem(ActorSystem):
         # A queue wakes its reader in half the time that an Event takes.
         bell: SimpleQueue[None] = SimpleQueue()
 
-        def wake() -> None:
+        def ring() -> None:
             # A burst of appends finds the bell rung already, which is cheaper than ringing it.
             if bell.empty():
                 bell.put(None)
 
-        worker.attach(wake)
+        worker.attach(lambda: self._crew.when_idle(ring))
         name = f"drive-{type(worker).__name__}"
         thread = Thread(target=self._run_drain, args=(worker, bell), name=name, daemon=True)
         self._drives.append((thread, bell))

@@ -14,7 +14,13 @@ from typing import Any, Final, TypeAlias
 from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import DBAPIError
 
-from domain.errors import ClaimRefusedError, ConflictError, FencedError, StoreError
+from domain.errors import (
+    ClaimRefusedError,
+    ConflictError,
+    FencedError,
+    NotCreatedError,
+    StoreError,
+)
 from domain.events import Filled
 from domain.journal import Append, AppendFailed, Committed, Loaded
 from domain.ports import Clock
@@ -241,19 +247,23 @@ def _plan(work: _Work, run: Iterable[AppendRequest]) -> _Plan:
     for request in run:
         append = request.batch
         version = plan.versions.get(append.stream, work.versions[append.stream])
-        key = (append.stream, append.life)
-        refusal = _refusal(append, version, key in work.rejected or key in plan.rejected)
+        refusal = _refusal(append, version, (work.rejected, plan.rejected))
         if refusal is None:
             _add(plan, request, version, work.recorded_at)
             plan.replies.append(Committed(append, plan.seq))
         else:
-            plan.rejected.add(key)
+            plan.rejected.add((append.stream, append.life))
             plan.replies.append(AppendFailed(append, refusal))
     return plan
 
 
-def _refusal(append: Append, version: int, is_rejected: bool) -> ConflictError | None:
-    if is_rejected:
+def _refusal(
+    append: Append, version: int, rejected: tuple[set[tuple[str, int]], ...]
+) -> ConflictError | None:
+    stream = append.stream
+    if append.creator is not None and any((stream, append.creator) in seen for seen in rejected):
+        return NotCreatedError(f"{stream} was begun by another; its first append here failed.")
+    if any((stream, append.life) in seen for seen in rejected):
         msg = f"An earlier append of this life to {append.stream} failed; load the stream again."
         return ConflictError(msg)
     if append.version not in (None, version):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.errors import ConflictError, FencedError, StoreError
+from domain.errors import ConflictError, FencedError, NotCreatedError, StoreError
 from domain.journal import (
     Append,
     AppendFailed,
@@ -193,6 +193,33 @@ def test_after_a_failed_append_the_same_life_is_refused_and_the_next_is_not(jour
         "Committed",
     ]
     assert [reply.seq for reply in replies[2:]] == [1, 2]
+
+
+@pytest.mark.parametrize("drains", [1, 2])
+def test_what_builds_on_a_creation_that_was_refused_is_refused(journal, drains):
+    """Also when the stream holds just as many events, from another creation."""
+    made, sent, *_ = a_filled_order()
+    commit(journal, made)
+    replies = []
+    journal.append(Append(**{**_fields(made), "life": 5}), replies.append)
+    for _ in range(drains - 1):
+        journal.drain()
+    built = Append(**{**_fields(sent), "life": 6, "creator": 5})
+    by_another = Append(**{**_fields(sent), "life": 7, "creator": 4})
+
+    replies += commit(journal, built, built, by_another)
+
+    assert [type(reply).__name__ for reply in replies] == [
+        "AppendFailed",
+        "AppendFailed",
+        "AppendFailed",
+        "Committed",
+    ]
+    assert [isinstance(reply.error, NotCreatedError) for reply in replies[:3]] == [
+        False,
+        True,
+        True,
+    ]
 
 
 def test_a_failed_append_leaves_the_others_of_its_drain_alone(journal):

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from actors.errors import WithheldError
+from actors.handoff import Unwant
 from actors.messages import (
     CancelAtBroker,
     Go,
@@ -94,6 +95,19 @@ def test_a_turn_that_is_not_needed_makes_room_for_the_next():
     house.tell(Want(quick, START), Want(house.goer("next"), START), within_s=1)
 
     assert house.made() == ["place_order"]
+
+
+def test_a_turn_taken_back_makes_room_for_the_next():
+    house = House(requests=1)
+    asked, waiting, following = (house.asker(name) for name in ("asked", "waiting", "following"))
+    house.tell(Want(asked, START), Want(waiting, START), Want(following, START))
+    turns = len(house.heard["asked"])
+
+    house.tell(Unwant(waiting), Unwant(asked))
+
+    assert turns == 1
+    assert not house.heard["waiting"]
+    assert isinstance(house.heard["following"][0], Turn)
 
 
 def test_older_orders_have_their_turns_first():

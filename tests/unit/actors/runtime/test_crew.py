@@ -103,3 +103,81 @@ def test_both_threads_end_with_the_system(live):
 
     names = {thread.name for thread in live.system._threads if thread.is_alive()}
     assert names == set()
+
+
+class Appender(Actor):
+    """Asks for the bell while it works, and notes what came first."""
+
+    def __init__(self, crew, noted):
+        super().__init__()
+        self._crew, self._noted = crew, noted
+
+    def on_receive(self, message):
+        self._crew.when_idle(lambda: self._noted.append("bell"))
+        self._noted.append(message)
+        return message
+
+
+def test_the_bell_waits_for_the_actors_that_have_something_to_read(live, stuck):
+    ref, let_go = stuck
+    noted, crew = [], live.system._crew
+    appenders = [live.system.spawn(Appender, crew, noted) for _ in range(3)]
+    for one in appenders:
+        assert one.ask("there", timeout=WITHIN_S)
+    let_go.set()
+    assert ref.ask("free", timeout=WITHIN_S)
+    entered, let_go = threading.Event(), threading.Event()
+    held = live.system.spawn(Stuck, entered, let_go)
+    noted.clear()
+
+    held.tell("hold")
+    answers = [one.ask("work", block=False) for one in appenders]
+    let_go.set()
+    for answer in answers:
+        answer.get(timeout=WITHIN_S)
+    assert held.ask("free", timeout=WITHIN_S)
+
+    assert noted.count("work") == 3
+    assert noted.count("bell") == 3
+
+
+def test_the_bell_rings_at_once_when_nobody_works(live):
+    assert live.system.spawn(Noter, []).ask("there", timeout=WITHIN_S)
+    rung = threading.Event()
+
+    while not rung.is_set():
+        live.system._crew.when_idle(rung.set)
+
+    assert rung.is_set()
+
+
+def test_the_bell_rings_while_there_is_no_end_of_work(live):
+    rung = threading.Event()
+
+    class Busy(Actor):
+        def on_receive(self, message):
+            if message == "first":
+                live.system._crew.when_idle(rung.set)
+            if not rung.is_set():
+                self.ref.tell("again")
+
+    live.system.spawn(Busy).tell("first")
+
+    assert rung.wait(WITHIN_S)
+
+
+def test_the_bell_rings_while_whoever_asked_for_it_is_stuck(live):
+    rung, let_go = threading.Event(), threading.Event()
+
+    class Held(Actor):
+        def on_receive(self, message):
+            live.system._crew.when_idle(rung.set)
+            assert let_go.wait(WITHIN_S)
+            return message
+
+    answer = live.system.spawn(Held).ask("hold", block=False)
+
+    assert rung.wait(WITHIN_S)
+
+    let_go.set()
+    assert answer.get(timeout=WITHIN_S)
