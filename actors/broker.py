@@ -14,6 +14,7 @@ from typing import Any, Final
 import structlog
 
 from actors.calls import Door, Served, expired, make_calls
+from actors.gate import Recall
 from actors.limits import MARGIN
 from actors.lines import Lines, Waiting
 from actors.messages import Ask, Drain, Go, Line, Outcome, Ticket, Turn, Want
@@ -64,10 +65,10 @@ class BrokerActor(Actor):
                 self._on_want(message)
             case Go():
                 self._on_go(message)
-            case Ask(asker=asker, line=line, call=call):
-                self._lines.put(Waiting(line, asker, call, self.system.monotonic()))
-                if line < Line.NEW:
-                    self._door.slot.is_wanted = True
+            case Ask():
+                self._on_ask(message)
+            case Recall(client_order_id=known):
+                self._door.slot.recall(known)
             case Done():
                 self._on_done(message)
             case "pump" | "expire" | "overdue":
@@ -78,6 +79,11 @@ class BrokerActor(Actor):
                 msg = f"the broker actor cannot handle {type(message).__name__}"
                 raise TypeError(msg)
         self._pump()
+
+    def _on_ask(self, ask: Ask) -> None:
+        self._lines.put(Waiting(ask.line, ask.asker, ask.call, self.system.monotonic()))
+        if ask.line < Line.NEW:
+            self._door.slot.is_wanted = True
 
     def _on_timer(self, name: str) -> None:
         if name == "expire":

@@ -65,6 +65,10 @@ def expired() -> WithheldError:
     )
 
 
+def _recalled() -> WithheldError:
+    return WithheldError("the broker has the order, or it has ended", retry_after_s=0.0)
+
+
 def make_calls(door: Door, settings: Settings, calls: Sequence[Waiting], system: System) -> Served:
     """Make the calls one after the other, as far as time, limit and more urgent ones allow."""
     outcomes: list[Outcome] = []
@@ -108,6 +112,8 @@ def _call(door: Door, settings: Settings, waiting: Waiting, system: System) -> O
     call, asked_s = waiting.call, system.monotonic()
     if isinstance(call, Place) and asked_s >= call.send_by_s:
         return Outcome(call, None, expired(), asked_s)
+    if isinstance(call, Place) and door.slot.is_recalled(call.request.client_order_id):
+        return Outcome(call, None, _recalled(), asked_s)
     quiet_s = door.slot.quiet_s(call.client_order_id, asked_s) if isinstance(call, LookUp) else 0.0
     value: Any = None
     error: Exception | None = None

@@ -1,16 +1,24 @@
-"""The guard, as what stands before a placement: asked for nothing else."""
+"""What keeps a placement back at the last moment: the guard, or a yes that came meanwhile."""
 
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass
 
 from actors.errors import WithheldError
 from actors.messages import BrokerCall, Place
 from domain.errors import error_text
 from domain.order import Order
 from domain.ports import Guard
-from domain.terms import StrategyId, Symbol
+from domain.terms import ClientOrderId, StrategyId, Symbol
 
 # How long an order that is held back waits before it looks again.
 HELD_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """The broker has the order, or it has ended: what still waits to be sent of it is not sent."""
+
+    client_order_id: ClientOrderId
 
 
 def passing(guard: Guard, call: BrokerCall) -> AbstractContextManager[object]:

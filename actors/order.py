@@ -4,6 +4,7 @@ It writes down before it acts, asks after every lost answer, and never sends wha
 sent. Here is what it is told; what it does by itself stands in ``actors.steps``.
 """
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, assert_never
 
@@ -146,6 +147,13 @@ class OrderActor(OrderTotals):
 
     def _go(self, go: Go) -> None:
         self._claiming = None
+        if self.state.placement is None:
+            # A yes to an earlier attempt came while this one was being written down.
+            self._placing = None
+            self.cancel_timer(Wait.ANSWER)
+            go = replace(go, call=None)
+        else:
+            self._may_be_in_line = True
         self._tools.to.broker(go)
 
     def _on_outcome(self, outcome: Outcome) -> None:
@@ -165,7 +173,7 @@ class OrderActor(OrderTotals):
     def _on_placed(self, outcome: Outcome, attempt: int) -> None:
         is_mine = self._placing == attempt
         if is_mine:
-            self._placing = None
+            self._placing, self._may_be_in_line = None, False
             self.cancel_timer(Wait.ANSWER)
         placement = self.state.placement
         is_open = placement is not None and placement.attempt == attempt

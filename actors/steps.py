@@ -8,7 +8,8 @@ from typing import assert_never
 
 from actors.claims import AskClaim, ClaimLost, ReleaseClaim
 from actors.facts import OrderFacts
-from actors.gate import look
+from actors.gate import Recall, look
+from actors.machine import Effect
 from actors.messages import (
     Ask,
     CancelAtBroker,
@@ -32,6 +33,7 @@ from domain.events import (
     CancelOutcome,
     CancelStarted,
     Failed,
+    OrderEvent,
     SubmitDoubted,
 )
 from domain.fingerprint import LOOK_BACK, fingerprint
@@ -57,6 +59,7 @@ class OrderSteps(OrderFacts):
         self._may_have_claim = tools.is_claiming  # Granted to an earlier life, or asked for.
         self._claiming: tuple[Order, Ticket] | None = None  # Before it is known to be granted.
         self._placing: int | None = None  # The attempt whose outcome this life awaits.
+        self._may_be_in_line = True  # A placement of this life, or of an earlier one.
         self._held_s = 0.0  # Wait before the next look at the guard; 0: it is not held back.
         self._is_at_guard = False
         self._looking = False
@@ -74,7 +77,7 @@ class OrderSteps(OrderFacts):
     def initial(self) -> Order | None:
         """Return the order that was handed over, in the first life only."""
         order = self._handoff.take()
-        self._may_be_followed = order is None
+        self._may_be_followed = self._may_be_in_line = order is None
         if order is not None and self._handoff.is_wanted:
             self._wants_turn = self._has_claim = True
             self.wait(WANT_AGAIN_S, Wait.TURN)
@@ -82,6 +85,7 @@ class OrderSteps(OrderFacts):
 
     def proceed(self) -> None:
         """Do what is due, or see that a timer will."""
+        self._recall()
         step = self.step()
         if step not in _CLAIMED:
             self._release_claim()
@@ -99,12 +103,28 @@ class OrderSteps(OrderFacts):
             case _:
                 assert_never(step)
 
+    def record(self, *events: OrderEvent, then: tuple[Effect, ...] = ()) -> bool:
+        """Record as every order does; what keeps a placement back waits for no commit."""
+        is_new = super().record(*events, then=then)
+        self._recall()
+        return is_new
+
+    def _recall(self) -> None:
+        """Keep back what waits in line once the broker is known to have the order."""
+        order = self.state
+        is_over = order.broker_order_id is not None or order.is_closed
+        if self._may_be_in_line and is_over:
+            self._may_be_in_line = False
+            self._tools.to.broker(Recall(self._id))
+
     def doubt(self, reason: str) -> None:
-        """Write down that the attempt under way may or may not have become an order."""
+        """Write down that the attempt under way, if any, may or may not have become an order."""
         placement = self.state.placement
         if placement is not None:
             now = self.system.now()
             self.record(SubmitDoubted(attempt=placement.attempt, reason=reason, at=now))
+        elif self.is_durable:
+            self.proceed()
 
     def retry_in_s(self) -> float:
         """Return how long the next attempt has to wait; 0 when it may go.
@@ -293,7 +313,7 @@ class OrderSteps(OrderFacts):
         """Leave, unless a call or a turn is still out that would answer to nobody."""
         if self._wants_turn or self._placing is not None or self._cancelling is not None:
             return
-        if self.is_checking():
+        if self._looking or self.is_checking():
             return
         if self._is_followed or self._may_be_followed:
             self._is_followed = self._may_be_followed = False
