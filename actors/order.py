@@ -10,7 +10,7 @@ from typing import Any, assert_never
 
 from actors.claims import ClaimGranted, LookAlike
 from actors.errors import WithheldError
-from actors.gate import HELD_S
+from actors.held import Released
 from actors.messages import (
     CancelAtBroker,
     CancelOrder,
@@ -28,7 +28,6 @@ from actors.messages import (
     Ticket,
     Turn,
 )
-from actors.runtime import Done
 from actors.steps import CANCEL_BACKOFF_S
 from actors.tools import Wait
 from actors.totals import OrderTotals
@@ -38,8 +37,6 @@ from domain.fingerprint import fingerprint
 from domain.journal import Loaded
 from domain.lifecycle import Step
 from domain.order import Order
-
-HELD_LONGEST_S = 2.0
 
 
 class OrderActor(OrderTotals):
@@ -60,8 +57,8 @@ class OrderActor(OrderTotals):
                 self.on_bound(message)
             case Wait():
                 self._on_timer(message)
-            case Done():
-                self._on_guard_looked(message)
+            case Released():
+                self._on_released()
             case _:
                 msg = f"an order cannot handle {type(message).__name__}"
                 raise TypeError(msg)
@@ -181,22 +178,14 @@ class OrderActor(OrderTotals):
         # that sent it: an earlier life's ticket may have been used twice.
         if outcome.error is None or (is_mine and is_open):
             if isinstance(outcome.error, WithheldError) and outcome.error.is_held:
-                self._hold_back()
+                # Look before the next attempt: one that the guard stops is two rows.
+                self._is_held = True
             self.record(*self.answers.to_placement(self.state, outcome))
         elif self.is_durable:
             self.proceed()
 
-    def _hold_back(self) -> None:
-        """Look before the next attempt: an attempt that the guard stops is two rows."""
-        self._held_s = min(HELD_LONGEST_S, 2 * self._held_s or HELD_S)
-
-    def _on_guard_looked(self, looked: Done) -> None:
-        self._is_at_guard = False
-        if looked.error is None:
-            self._held_s = 0.0
-        else:
-            self._hold_back()
-            self._retry_at_s = self.system.monotonic() + self._held_s
+    def _on_released(self) -> None:
+        self._is_held = False
         if self.is_durable:
             self.proceed()
 

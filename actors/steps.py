@@ -8,7 +8,8 @@ from typing import assert_never
 
 from actors.claims import AskClaim, ClaimLost, ReleaseClaim
 from actors.facts import OrderFacts
-from actors.gate import Recall, look
+from actors.gate import Recall
+from actors.held import Held, Unheld
 from actors.machine import Effect
 from actors.messages import (
     Ask,
@@ -60,8 +61,7 @@ class OrderSteps(OrderFacts):
         self._claiming: tuple[Order, Ticket] | None = None  # Before it is known to be granted.
         self._placing: int | None = None  # The attempt whose outcome this life awaits.
         self._may_be_in_line = True  # A placement of this life, or of an earlier one.
-        self._held_s = 0.0  # Wait before the next look at the guard; 0: it is not held back.
-        self._is_at_guard = False
+        self._is_held = False  # By the guard.
         self._looking = False
         self._lookups = 0
         self._look_after_s = 0.0
@@ -87,6 +87,9 @@ class OrderSteps(OrderFacts):
         """Do what is due, or see that a timer will."""
         self._recall()
         step = self.step()
+        if self._is_held and step is not Step.SUBMIT:
+            self._is_held = False
+            self._tools.to.held(Unheld(self.ref))
         if step not in _CLAIMED:
             self._release_claim()
         match step:
@@ -165,12 +168,14 @@ class OrderSteps(OrderFacts):
             reason = f"not sent within its deadline; it waited {waited_s:.1f} s. Signal it again."
             self.record(Failed(rule="deadline", reason=reason, at=now))
             return
+        if self._is_held:
+            self._release_claim()
+            self._tools.to.held(Held(self.ref, (order.symbol, order.signal.strategy_id)))
+            self.wait(min(WANT_AGAIN_S, until_deadline_s), Wait.RETRY)
+            return
         if (wait_s := self.retry_in_s()) > 0:
             self._release_claim()
             self.wait(min(wait_s, until_deadline_s), Wait.RETRY)
-            return
-        if self._held_s:
-            self._look_at_guard(until_deadline_s)
             return
         if self._wants_turn:
             return
@@ -182,12 +187,6 @@ class OrderSteps(OrderFacts):
         self._wants_turn = True
         self._tools.to.broker(Want(self.ref, order.created_at))
         self.wait(min(WANT_AGAIN_S, until_deadline_s), Wait.TURN)
-
-    def _look_at_guard(self, until_deadline_s: float) -> None:
-        if not self._is_at_guard:
-            self._is_at_guard = True
-            self.call(None, look, self._tools.guard, self.state)
-        self.wait(min(WANT_AGAIN_S, until_deadline_s), Wait.RETRY)
 
     def _proceed_to_find_out(self, step: Step) -> None:
         if step is Step.AWAIT:
