@@ -17,7 +17,7 @@ from actors.calls import Door, Served, expired, make_calls
 from actors.gate import Recall
 from actors.limits import MARGIN
 from actors.lines import Lines, Waiting
-from actors.messages import Ask, Drain, Go, Line, Outcome, Ticket, Turn, Want
+from actors.messages import Ask, Drain, Go, Line, Outcome, Place, Ticket, Turn, Want
 from actors.runtime import Actor, Done, Ref
 from domain.errors import OutcomeUnknownError, RateLimitedError
 from domain.settings import Settings
@@ -192,8 +192,8 @@ class BrokerActor(Actor):
             late.asker.tell(Outcome(late.call, error=expired()))
 
     def _call(self, first: Waiting, now_s: float) -> None:
-        """Have ``first`` called, and new orders that are next with it."""
-        calls: tuple[Waiting, ...] = (first,)
+        """Have ``first`` called, with the new orders that are next or what its answer serves."""
+        calls = (first, *self._lines.other_lists(first))
         if first.line is Line.NEW:
             before = next(iter(self._undecided), math.inf)
             calls = (first, *self._lines.next_new(CALLS_A_GO - 1, before=before))
@@ -240,7 +240,8 @@ class BrokerActor(Actor):
         # How fast orders go out: by the broker, or by the journal when that is slower.
         took_s = now_s - (self._ended_at_s if self._was_busy else outcomes[0].asked_s)
         self._ended_at_s, self._was_busy = now_s, bool(self._turns)
-        self._pace_s = 0.8 * self._pace_s + 0.2 * max(0.0001, took_s / len(outcomes))
+        calls = len(outcomes) if isinstance(last.call, Place) else 1
+        self._pace_s = 0.8 * self._pace_s + 0.2 * max(0.0001, took_s / calls)
 
     def _watch(self) -> None:
         """See that a call which never returns is noticed; one timer serves many calls."""
