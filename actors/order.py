@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, assert_never
 
-from actors.claims import ClaimGranted, LookAlike
+from actors.claims import ClaimGranted, ClaimTaken, LookAlike
 from actors.errors import WithheldError
 from actors.held import Released
 from actors.messages import (
@@ -51,7 +51,14 @@ class OrderActor(OrderTotals):
                 self._on_outcome(message)
             case FillSeen() | OrderSeen():
                 self._on_news(message)
-            case CancelOrder() | Leave() | ResolveOrder() | LookAlike() | ClaimGranted():
+            case (
+                CancelOrder()
+                | Leave()
+                | ResolveOrder()
+                | LookAlike()
+                | ClaimGranted()
+                | ClaimTaken()
+            ):
                 self._on_wish(message)
             case Loaded():
                 self.on_bound(message)
@@ -69,7 +76,9 @@ class OrderActor(OrderTotals):
         else:
             self.on_seen(news.order, news.source)
 
-    def _on_wish(self, wish: CancelOrder | Leave | ResolveOrder | LookAlike | ClaimGranted) -> None:
+    def _on_wish(
+        self, wish: CancelOrder | Leave | ResolveOrder | LookAlike | ClaimGranted | ClaimTaken
+    ) -> None:
         match wish:
             case CancelOrder():
                 self._on_cancel(wish)
@@ -79,13 +88,19 @@ class OrderActor(OrderTotals):
                 self.on_resolve(wish)
             case LookAlike(order=news):
                 self.on_look_alike(news)
-            case ClaimGranted():
-                self._has_claim = True
-                self.cancel_timer(Wait.CLAIM)
-                if self.is_durable:
-                    self.proceed()
+            case ClaimGranted() | ClaimTaken():
+                self._on_claim(wish)
             case _:
                 assert_never(wish)
+
+    def _on_claim(self, answer: ClaimGranted | ClaimTaken) -> None:
+        if isinstance(answer, ClaimTaken):
+            self._behind = answer.holder
+            return
+        self._has_claim, self._behind = True, None
+        self.cancel_timer(Wait.CLAIM)
+        if self.is_durable:
+            self.proceed()
 
     def _on_leave(self) -> None:
         if self.is_durable and self.step() is Step.REST and not self.is_checking():

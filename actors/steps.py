@@ -58,6 +58,7 @@ class OrderSteps(OrderFacts):
         self._wants_turn = False
         self._has_claim = not tools.is_claiming
         self._may_have_claim = tools.is_claiming  # Granted to an earlier life, or asked for.
+        self._behind: ClientOrderId | None = None  # Who has the claim that the order waits for.
         self._claiming: tuple[Order, Ticket] | None = None  # Before it is known to be granted.
         self._placing: int | None = None  # The attempt whose outcome this life awaits.
         self._may_be_in_line = True  # A placement of this life, or of an earlier one.
@@ -160,12 +161,19 @@ class OrderSteps(OrderFacts):
             self._settled_at_s = self.system.monotonic() + timing.send_window_s + timing.settle_s
         return self._settled_at_s
 
+    def _why_unsent(self) -> str:
+        if self._behind is not None:
+            return f" behind order {self._behind}, which looks the same and may be in doubt"
+        last = self.state.last_reason.rstrip(".")
+        return f"; the last attempt: {last}" if last else ""
+
     def _proceed_to_submit(self) -> None:
         order, now = self.state, self.system.now()
         until_deadline_s = self.until_deadline_s()
         if until_deadline_s <= 0:
             waited_s = (now - order.created_at).total_seconds()
-            reason = f"not sent within its deadline; it waited {waited_s:.1f} s. Signal it again."
+            waited = f"it waited {waited_s:.1f} s{self._why_unsent()}"
+            reason = f"not sent within its deadline; {waited}. Signal it again under a new id."
             self.record(Failed(rule="deadline", reason=reason, at=now))
             return
         if self._is_held:
