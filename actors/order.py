@@ -221,14 +221,12 @@ class OrderActor(OrderTotals):
 
     def _on_timer(self, wait: Wait) -> None:
         match wait:
-            case Wait.TURN:
-                self._wants_turn = False
+            case Wait.TURN | Wait.LOOKED_UP | Wait.FOLLOW:
+                self._ask_again(wait)
             case Wait.ANSWER:
                 self._placing = None
                 self.doubt("no answer came in time")
                 return
-            case Wait.LOOKED_UP:
-                self._looking = False
             case Wait.CANCELLED:
                 self._cancelling = None
                 self.cancel_ended_unknown("the order is still open after the cancel request")
@@ -242,6 +240,15 @@ class OrderActor(OrderTotals):
                 assert_never(wait)
         if self.is_durable:
             self.proceed()
+
+    def _ask_again(self, wait: Wait) -> None:
+        """Take what was asked for lost: it is asked for again when it is still due."""
+        if wait is Wait.TURN:
+            self._wants_turn = False
+        elif wait is Wait.LOOKED_UP:
+            self._looking = False
+        else:
+            self._is_followed, self._may_be_followed = False, True
 
     def _on_overdue(self) -> None:
         order, now = self.state, self.system.now()

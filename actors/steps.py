@@ -46,6 +46,7 @@ from domain.terms import ClientOrderId, OrderStatus, OrderType
 CANCEL_BACKOFF_S = 1.0
 CANCEL_CONFIRM_S = 5.0
 WANT_AGAIN_S = 10.0
+FOLLOW_AGAIN_S = 60.0
 
 _CLAIMED = frozenset({Step.SUBMIT, Step.AWAIT, Step.LOOK_UP})
 
@@ -65,13 +66,11 @@ class OrderSteps(OrderFacts):
         self._is_held = False  # By the guard.
         self._looking = False
         self._lookups = 0
-        self._look_after_s = 0.0
+        self._look_after_s = self._cancel_after_s = 0.0
         self._settled_at_s: float | None = None
         self._cancelling: int | None = None
-        self._cancel_after_s = 0.0
-        self._is_followed = False
+        self._is_followed = self._has_followed = self._has_left = False
         self._may_be_followed = True  # By an earlier life.
-        self._has_left = False
         self._retry_at_s: float | None = None
         self._deadline_s: float | None = None
 
@@ -275,7 +274,9 @@ class OrderSteps(OrderFacts):
             assert order.broker_order_id is not None, "only what the broker has is followed"
             assert order.trade_date is not None, "the broker's number comes with its trade date"
             number = (order.trade_date, order.broker_order_id)
-            self._tools.to.tracker(Follow(self._id, since, number))
+            self._tools.to.tracker(Follow(self._id, since, number, self._has_followed))
+            self._has_followed = True
+            self.wait(FOLLOW_AGAIN_S, Wait.FOLLOW)
             if order.signal.order_type is OrderType.MARKET and not order.is_overdue:
                 age_s = (self.system.now() - since).total_seconds()
                 self.wait(max(0.0, self._tools.settings.market_timeout_s - age_s), Wait.END)

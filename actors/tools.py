@@ -23,6 +23,7 @@ class Wait(StrEnum):
     END = "END"
     CLAIM = "CLAIM"
     TOTAL = "TOTAL"
+    FOLLOW = "FOLLOW"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
