@@ -178,11 +178,11 @@ class Answers:
             table = charges(
                 self.settings.fees,
                 self.settings.instruments.get(fill.symbol),
-                fill.side,
-                abs(fill.last_qty),
-                fill.last_px,
-                fill.trade_date,
-                self.settings.session,
+                side=fill.side,
+                last_qty=abs(fill.last_qty),
+                last_px=fill.last_px,
+                trade_date=fill.trade_date,
+                session=self.settings.session,
             )
             # What is withdrawn gives its fees back, rounded as they were charged.
             sign = -1 if fill.last_qty < 0 else 1

@@ -14,10 +14,11 @@ from typing import Any, Final
 import structlog
 
 from actors.calls import Door, Served, expired, make_calls
+from actors.gate import Recall
 from actors.handoff import Unwant
 from actors.limits import MARGIN
 from actors.lines import Lines, Waiting
-from actors.messages import Ask, Drain, Go, Line, Outcome, Ticket, Turn, Want
+from actors.messages import Ask, Drain, Go, Line, Outcome, Place, Ticket, Turn, Want
 from actors.runtime import Actor, Done, Ref
 from domain.errors import OutcomeUnknownError, RateLimitedError
 from domain.settings import Settings
@@ -67,10 +68,10 @@ class BrokerActor(Actor):
                 self._on_want(message)
             case Go():
                 self._on_go(message)
-            case Ask(asker=asker, line=line, call=call):
-                self._lines.put(Waiting(line, asker, call, self.system.monotonic()))
-                if line < Line.NEW:
-                    self._door.slot.is_wanted = True
+            case Ask():
+                self._on_ask(message)
+            case Recall(client_order_id=known):
+                self._door.slot.recall(known)
             case Done():
                 self._on_done(message)
             case "pump" | "expire" | "overdue":
@@ -81,6 +82,11 @@ class BrokerActor(Actor):
                 msg = f"the broker actor cannot handle {type(message).__name__}"
                 raise TypeError(msg)
         self._pump()
+
+    def _on_ask(self, ask: Ask) -> None:
+        self._lines.put(Waiting(ask.line, ask.asker, ask.call, self.system.monotonic()))
+        if ask.line < Line.NEW:
+            self._door.slot.is_wanted = True
 
     def _on_timer(self, name: str) -> None:
         if name == "expire":
@@ -199,8 +205,8 @@ class BrokerActor(Actor):
             late.asker.tell(Outcome(late.call, error=expired()))
 
     def _call(self, first: Waiting, now_s: float) -> None:
-        """Have ``first`` called, and new orders that are next with it."""
-        calls: tuple[Waiting, ...] = (first,)
+        """Have ``first`` called, with the new orders that are next or what its answer serves."""
+        calls = (first, *self._lines.other_lists(first))
         if first.line is Line.NEW:
             before = next(iter(self._undecided), math.inf)
             calls = (first, *self._lines.next_new(CALLS_A_GO - 1, before=before))
@@ -247,7 +253,8 @@ class BrokerActor(Actor):
         # How fast orders go out: by the broker, or by the journal when that is slower.
         took_s = now_s - (self._ended_at_s if self._was_busy else outcomes[0].asked_s)
         self._ended_at_s, self._was_busy = now_s, bool(self._turns)
-        self._pace_s = 0.8 * self._pace_s + 0.2 * max(0.0001, took_s / len(outcomes))
+        calls = len(outcomes) if isinstance(last.call, Place) else 1
+        self._pace_s = 0.8 * self._pace_s + 0.2 * max(0.0001, took_s / calls)
 
     def _watch(self) -> None:
         """See that a call which never returns is noticed; one timer serves many calls."""

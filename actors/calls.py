@@ -5,16 +5,18 @@ Each is looked at, permitted and called by itself, and told how it went before t
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Final, assert_never
 
 from actors.errors import WithheldError
 from actors.gate import passing
 from actors.limits import CallSlot, RequestBucket
-from actors.lines import Waiting
+from actors.lines import Waiting, listed_since
 from actors.messages import (
     BrokerCall,
     CancelAtBroker,
+    Line,
     ListFills,
     ListOrders,
     ListPositions,
@@ -23,12 +25,15 @@ from actors.messages import (
     Place,
 )
 from actors.runtime import System
+from domain.broker import BrokerState, Page
 from domain.errors import RateLimitedError
 from domain.ports import BrokerGateway, Guard
 from domain.settings import Settings
 
 # One go lasts no longer: a real broker's call takes that long by itself, and is alone in its go.
 GO_S: Final = 0.002
+# Listed whenever they changed last.
+OPEN: Final = frozenset({BrokerState.ACCEPTED, BrokerState.PARTIAL})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,24 +70,66 @@ def expired() -> WithheldError:
     )
 
 
+def _recalled() -> WithheldError:
+    return WithheldError("the broker has the order, or it has ended", retry_after_s=0.0)
+
+
 def make_calls(door: Door, settings: Settings, calls: Sequence[Waiting], system: System) -> Served:
-    """Make the calls one after the other, as far as time, limit and more urgent ones allow."""
+    """Make the calls one after the other, as far as time, limit and more urgent ones allow.
+
+    Of lookups, several come only when one answer serves them all.
+    """
+    try:
+        make = _list_once if len(calls) > 1 and calls[0].line is Line.LOOK_UP else _make_each
+        return make(door, settings, calls, system)
+    finally:
+        door.slot.release()
+
+
+def _make_each(door: Door, settings: Settings, calls: Sequence[Waiting], system: System) -> Served:
     outcomes: list[Outcome] = []
     wait_s = 0.0
     end_s = system.monotonic() + GO_S
-    try:
-        for waiting in calls:
-            outcome = _make_call(door, settings, waiting, system)
-            if not isinstance(outcome, Outcome):
-                wait_s = outcome
-                break
-            outcomes.append(outcome)
-            waiting.asker.tell(outcome)
-            if _must_end(door, outcome) or system.monotonic() >= end_s:
-                break
-    finally:
-        door.slot.release()
+    for waiting in calls:
+        outcome = _make_call(door, settings, waiting, system)
+        if not isinstance(outcome, Outcome):
+            wait_s = outcome
+            break
+        outcomes.append(outcome)
+        waiting.asker.tell(outcome)
+        if _must_end(door, outcome) or system.monotonic() >= end_s:
+            break
     return Served(tuple(outcomes), tuple(calls[len(outcomes) :]), wait_s)
+
+
+def _list_once(door: Door, settings: Settings, looks: Sequence[Waiting], system: System) -> Served:
+    """Ask once for all orders, and tell each what it would have been told alone."""
+    sinces = [since for look in looks if (since := listed_since(look.call)) is not None]
+    whole = replace(looks[0], call=ListOrders(min(sinces)))
+    answer = _make_call(door, settings, whole, system)
+    if not isinstance(answer, Outcome):
+        return Served((), tuple(looks), answer)
+    outcomes = tuple(
+        _shared(door, look, answer, since) for look, since in zip(looks, sinces, strict=True)
+    )
+    for look, outcome in zip(looks, outcomes, strict=True):
+        look.asker.tell(outcome)
+    return Served(outcomes, (), 0.0)
+
+
+def _shared(door: Door, look: Waiting, answer: Outcome, since: datetime) -> Outcome:
+    value, asked_s = answer.value, answer.asked_s
+    if isinstance(value, Page):
+        shown = (one for one in value.items if one.state in OPEN or one.transact_time >= since)
+        value = replace(value, items=tuple(shown))
+    waited_s = asked_s - look.since_s
+    return Outcome(
+        look.call, value, answer.error, asked_s, waited_s, _quiet_s(door, look.call, asked_s)
+    )
+
+
+def _quiet_s(door: Door, call: BrokerCall, asked_s: float) -> float:
+    return door.slot.quiet_s(call.client_order_id, asked_s) if isinstance(call, LookUp) else 0.0
 
 
 def _must_end(door: Door, outcome: Outcome) -> bool:
@@ -108,7 +155,9 @@ def _call(door: Door, settings: Settings, waiting: Waiting, system: System) -> O
     call, asked_s = waiting.call, system.monotonic()
     if isinstance(call, Place) and asked_s >= call.send_by_s:
         return Outcome(call, None, expired(), asked_s)
-    quiet_s = door.slot.quiet_s(call.client_order_id, asked_s) if isinstance(call, LookUp) else 0.0
+    if isinstance(call, Place) and door.slot.is_recalled(call.request.client_order_id):
+        return Outcome(call, None, _recalled(), asked_s)
+    quiet_s = _quiet_s(door, call, asked_s)
     value: Any = None
     error: Exception | None = None
     try:

@@ -28,6 +28,13 @@ class ClaimGranted:
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimTaken:
+    """The order has to wait; ``holder`` is the one of its look that may be in doubt, if known."""
+
+    holder: ClientOrderId | None
+
+
+@dataclass(frozen=True, slots=True)
 class ReleaseClaim:
     """What became of the order is certain, or it is not sent after all."""
 
@@ -76,6 +83,10 @@ class Claims:
             return True
         self._lines.setdefault(claim, {})[known] = None
         return False
+
+    def holder(self, claim: str) -> ClientOrderId | None:
+        """Return who has the claim; None when nobody does, or only the store knows."""
+        return self._holders.get(claim)
 
     def release(self, known: ClientOrderId) -> ClientOrderId | None:
         """Take an order out; return who holds its claim now instead, None when nobody was next."""

@@ -15,6 +15,7 @@ from actors.claims import (
     ClaimGranted,
     ClaimLost,
     Claims,
+    ClaimTaken,
     LookAlike,
     ReleaseClaim,
 )
@@ -187,6 +188,8 @@ class OrderDesk(Actor):
             case AskClaim(client_order_id=known, claim=claim):
                 if self._claims.take(claim, known):
                     self._grant(known)
+                elif known in self._live:
+                    self._live[known][0].tell(ClaimTaken(self._claims.holder(claim)))
             case ReleaseClaim(client_order_id=known):
                 self._release(known)
             case ClaimLost(client_order_id=known):

@@ -1,16 +1,26 @@
-"""The guard, as what stands before a placement: asked for nothing else."""
+"""What keeps a placement back at the last moment: the guard, or a yes that came meanwhile."""
 
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from actors.errors import WithheldError
 from actors.messages import BrokerCall, Place
 from domain.errors import error_text
-from domain.order import Order
 from domain.ports import Guard
-from domain.terms import StrategyId, Symbol
+from domain.terms import ClientOrderId, StrategyId, Symbol
 
-# How long an order that is held back waits before it looks again.
+# How long orders that are held back wait before the guard is looked at again.
 HELD_S = 1.0
+Scope: TypeAlias = tuple[Symbol, StrategyId]
+"""What the guard goes by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """The broker has the order, or it has ended: what still waits to be sent of it is not sent."""
+
+    client_order_id: ClientOrderId
 
 
 def passing(guard: Guard, call: BrokerCall) -> AbstractContextManager[object]:
@@ -24,13 +34,13 @@ def passing(guard: Guard, call: BrokerCall) -> AbstractContextManager[object]:
     return _held(guard, call.request.symbol, call.strategy_id)
 
 
-def look(guard: Guard, order: Order) -> None:
-    """Only look, for an order that was held back before: nothing is written down for that.
+def look(guard: Guard, scope: Scope) -> None:
+    """Only look, for orders that were held back before.
 
     Raises:
-        WithheldError: It is held back as before.
+        WithheldError: They are held back as before.
     """
-    with _held(guard, order.symbol, order.signal.strategy_id):
+    with _held(guard, *scope):
         pass
 
 

@@ -1,6 +1,7 @@
 """The broker's rate limit as a bucket that never blocks: it says how long to wait."""
 
 import math
+from typing import Any
 
 from pyrate_limiter import InMemoryBucket, Rate, RateItem
 from pyrate_limiter.abstracts.algorithm import Decision
@@ -10,7 +11,7 @@ from domain.terms import ClientOrderId
 
 # The network bunches requests up; stay this much inside the broker's window.
 MARGIN = 1.02
-# Far more than can be in doubt at once.
+# Far more than can be in doubt, or in line, at once.
 PLACEMENTS_KEPT = 10_000
 
 
@@ -56,6 +57,7 @@ class CallSlot:
         self.since_s = 0.0
         self.is_wanted = False
         self._ended_s: dict[ClientOrderId, float] = {}
+        self._recalled: dict[ClientOrderId, None] = {}
         self._is_taken = False
 
     def take(self, now_s: float) -> bool:
@@ -74,8 +76,16 @@ class CallSlot:
         """Note that a placement call has ended, however late: what it sent may still arrive."""
         self._ended_s.pop(client_order_id, None)
         self._ended_s[client_order_id] = now_s
-        if len(self._ended_s) > PLACEMENTS_KEPT:
-            del self._ended_s[next(iter(self._ended_s))]
+        _forget_oldest(self._ended_s)
+
+    def recall(self, client_order_id: ClientOrderId) -> None:
+        """Note that no call may place this order any more, whatever life or tree wants it."""
+        self._recalled[client_order_id] = None
+        _forget_oldest(self._recalled)
+
+    def is_recalled(self, client_order_id: ClientOrderId) -> bool:
+        """Return whether the order must not be placed any more."""
+        return client_order_id in self._recalled
 
     def quiet_s(self, client_order_id: ClientOrderId, now_s: float) -> float:
         """Return for how long this process has not been sending that order."""
@@ -91,6 +101,11 @@ def poll_bucket(limit: RateLimit, now_s: float) -> RequestBucket:
 def request_bucket(limit: RateLimit, now_s: float) -> RequestBucket:
     """Return the bucket of the whole limit."""
     return RequestBucket(requests=limit.requests, window_s=limit.window_s, now_s=now_s)
+
+
+def _forget_oldest(notes: dict[ClientOrderId, Any]) -> None:
+    if len(notes) > PLACEMENTS_KEPT:
+        del notes[next(iter(notes))]
 
 
 def _ms(seconds: float) -> int:

@@ -3,8 +3,9 @@
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
-from actors.messages import BrokerCall, Line, Place
+from actors.messages import BrokerCall, Line, ListOrders, LookUp, Place
 from actors.runtime import Ref
 
 # Under a flood of new orders polling still has its share, only later.
@@ -100,6 +101,15 @@ class Lines:
     def _is_new_next(self) -> bool:
         return self.has(Line.NEW) and self._lookups_in_a_row >= LOOKUPS_IN_A_ROW
 
+    def other_lists(self, first: Waiting) -> tuple[Waiting, ...]:
+        """Take out the lookups that the list asked for by ``first`` answers as well."""
+        line = self._lines[Line.LOOK_UP]
+        if first.line is not Line.LOOK_UP or listed_since(first.call) is None:
+            return ()
+        others = tuple(one for one in line if listed_since(one.call) is not None)
+        self._lines[Line.LOOK_UP] = deque(one for one in line if one not in others)
+        return others
+
     def next_new(self, most: int, *, before: float) -> Iterator[Waiting]:
         """Take out the new orders that are next and whose turns came ``before`` that one."""
         queue = self._lines[Line.NEW]
@@ -116,3 +126,8 @@ class Lines:
     def serials(self) -> frozenset[int]:
         """Return the turns whose calls stand in line."""
         return frozenset(waiting.serial for waiting in self._lines[Line.NEW])
+
+
+def listed_since(call: BrokerCall) -> datetime | None:
+    """Return from when on a call lists all orders; None for every other call."""
+    return call.since if isinstance(call, LookUp | ListOrders) else None

@@ -6,10 +6,10 @@ from datetime import datetime
 from actors.answers import Answers, Look
 from actors.handoff import Handoff
 from actors.machine import ask_journal
-from actors.messages import Outcome, ResolveOrder
+from actors.messages import Nudge, Outcome, ResolveOrder
 from actors.steps import OrderSteps
 from actors.tools import OrderTools, Wait
-from domain.broker import BrokerOrder, Page
+from domain.broker import BrokerOrder, Found, Page
 from domain.errors import InvalidInputError
 from domain.events import Anomaly, Flagged, OrderEvent, Proof, Resolved, Source
 from domain.fingerprint import is_alike, is_since
@@ -55,7 +55,7 @@ class OrderLooks(OrderSteps):
     def on_looked_up(self, outcome: Outcome) -> None:
         """Take the broker's answer to a lookup."""
         if self.step() is not Step.LOOK_UP:
-            self._end_look()
+            self._end_look(*self._late_yes(outcome))
             return
         is_settled = self._settled_by(outcome)
         if isinstance(outcome.value, Page):
@@ -73,6 +73,13 @@ class OrderLooks(OrderSteps):
             at = self.system.now()
             events = (*events, Flagged(anomaly=Anomaly.UNANSWERED, detail=detail, at=at))
         self._end_look(*events)
+
+    def _late_yes(self, outcome: Outcome) -> tuple[OrderEvent, ...]:
+        """Return what was found by our id, which counts whatever was decided meanwhile."""
+        if not isinstance(outcome.value, Found):
+            return ()
+        self._tools.to.tracker(Nudge())  # For the fills that it counts.
+        return reports_in(self.state, outcome.value.order, Source.LOOKUP, self.system.now())
 
     def on_bound(self, loaded: Loaded) -> None:
         """Take the journal's word on whose order a number is."""

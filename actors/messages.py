@@ -185,6 +185,7 @@ class Follow:
     client_order_id: ClientOrderId
     since: datetime
     number: tuple[date, BrokerOrderId] | None = None
+    is_again: bool = False  # Said before by this life: nothing is new.
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,15 @@ It writes down before it acts, asks after every lost answer, and never sends wha
 sent. Here is what it is told; what it does by itself stands in ``actors.steps``.
 """
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, assert_never
 
-from actors.claims import ClaimGranted, LookAlike
+from actors.cancels import CANCEL_BACKOFF_S
+from actors.claims import ClaimGranted, ClaimTaken, LookAlike
 from actors.errors import WithheldError
-from actors.gate import HELD_S
 from actors.handoff import NotWritten
+from actors.held import Released
 from actors.messages import (
     CancelAtBroker,
     CancelOrder,
@@ -28,8 +30,6 @@ from actors.messages import (
     Ticket,
     Turn,
 )
-from actors.runtime import Done
-from actors.steps import CANCEL_BACKOFF_S
 from actors.tools import Wait
 from actors.totals import OrderTotals
 from domain.broker import CancelAck, OrderRequest
@@ -38,8 +38,6 @@ from domain.fingerprint import fingerprint
 from domain.journal import Loaded
 from domain.lifecycle import Step
 from domain.order import Order
-
-HELD_LONGEST_S = 2.0
 
 
 class OrderActor(OrderTotals):
@@ -56,19 +54,19 @@ class OrderActor(OrderTotals):
                 self._on_news(message)
             case CancelOrder() | ResolveOrder():
                 self._on_wish(message)
-            case Leave() | NotWritten() | LookAlike() | ClaimGranted():
+            case Leave() | NotWritten() | LookAlike() | ClaimGranted() | ClaimTaken():
                 self._on_desk(message)
             case Loaded():
                 self.on_bound(message)
-            case Wait() | Done():
+            case Wait() | Released():
                 self._on_waited(message)
             case _:
                 msg = f"an order cannot handle {type(message).__name__}"
                 raise TypeError(msg)
 
-    def _on_waited(self, end: Wait | Done) -> None:
-        if isinstance(end, Done):
-            self._on_guard_looked(end)
+    def _on_waited(self, end: Wait | Released) -> None:
+        if isinstance(end, Released):
+            self._on_released()
         else:
             self._on_timer(end)
 
@@ -84,7 +82,7 @@ class OrderActor(OrderTotals):
         else:
             self.on_resolve(wish)
 
-    def _on_desk(self, message: Leave | NotWritten | LookAlike | ClaimGranted) -> None:
+    def _on_desk(self, message: Leave | NotWritten | LookAlike | ClaimGranted | ClaimTaken) -> None:
         match message:
             case Leave():
                 self._on_leave()
@@ -94,13 +92,19 @@ class OrderActor(OrderTotals):
                     self.give_way()
             case LookAlike(order=news):
                 self.on_look_alike(news)
-            case ClaimGranted():
-                self._has_claim = True
-                self.cancel_timer(Wait.CLAIM)
-                if self.is_durable:
-                    self.proceed()
+            case ClaimGranted() | ClaimTaken():
+                self._on_claim(message)
             case _:
                 assert_never(message)
+
+    def _on_claim(self, answer: ClaimGranted | ClaimTaken) -> None:
+        if isinstance(answer, ClaimTaken):
+            self._behind = answer.holder
+            return
+        self._has_claim, self._behind = True, None
+        self.cancel_timer(Wait.CLAIM)
+        if self.is_durable:
+            self.proceed()
 
     def _on_leave(self) -> None:
         if self.is_durable and self.step() is Step.REST and not self.is_checking():
@@ -159,6 +163,13 @@ class OrderActor(OrderTotals):
 
     def _go(self, go: Go) -> None:
         self._claiming = None
+        if self.state.placement is None:
+            # A yes to an earlier attempt came while this one was being written down.
+            self._placing = None
+            self.cancel_timer(Wait.ANSWER)
+            go = replace(go, call=None)
+        else:
+            self._may_be_in_line = True
         self._tools.to.broker(go)
 
     def _on_outcome(self, outcome: Outcome) -> None:
@@ -178,7 +189,7 @@ class OrderActor(OrderTotals):
     def _on_placed(self, outcome: Outcome, attempt: int) -> None:
         is_mine = self._placing == attempt
         if is_mine:
-            self._placing = None
+            self._placing, self._may_be_in_line = None, False
             self.cancel_timer(Wait.ANSWER)
         placement = self.state.placement
         is_open = placement is not None and placement.attempt == attempt
@@ -186,22 +197,14 @@ class OrderActor(OrderTotals):
         # that sent it: an earlier life's ticket may have been used twice.
         if outcome.error is None or (is_mine and is_open):
             if isinstance(outcome.error, WithheldError) and outcome.error.is_held:
-                self._hold_back()
+                # Look before the next attempt: one that the guard stops is two rows.
+                self._is_held = True
             self.record(*self.answers.to_placement(self.state, outcome))
         elif self.is_durable:
             self.proceed()
 
-    def _hold_back(self) -> None:
-        """Look before the next attempt: an attempt that the guard stops is two rows."""
-        self._held_s = min(HELD_LONGEST_S, 2 * self._held_s or HELD_S)
-
-    def _on_guard_looked(self, looked: Done) -> None:
-        self._is_at_guard = False
-        if looked.error is None:
-            self._held_s = 0.0
-        else:
-            self._hold_back()
-            self._retry_at_s = self.system.monotonic() + self._held_s
+    def _on_released(self) -> None:
+        self._is_held = False
         if self.is_durable:
             self.proceed()
 
@@ -222,14 +225,12 @@ class OrderActor(OrderTotals):
 
     def _on_timer(self, wait: Wait) -> None:
         match wait:
-            case Wait.TURN:
-                self._wants_turn = False
+            case Wait.TURN | Wait.LOOKED_UP | Wait.FOLLOW:
+                self._ask_again(wait)
             case Wait.ANSWER:
                 self._placing = None
                 self.doubt("no answer came in time")
                 return
-            case Wait.LOOKED_UP:
-                self._looking = False
             case Wait.CANCELLED:
                 self._cancelling = None
                 self.cancel_ended_unknown("the order is still open after the cancel request")
@@ -243,6 +244,15 @@ class OrderActor(OrderTotals):
                 assert_never(wait)
         if self.is_durable:
             self.proceed()
+
+    def _ask_again(self, wait: Wait) -> None:
+        """Take what was asked for lost: it is asked for again when it is still due."""
+        if wait is Wait.TURN:
+            self._wants_turn = False
+        elif wait is Wait.LOOKED_UP:
+            self._looking = False
+        else:
+            self._is_followed, self._may_be_followed = False, True
 
     def _on_overdue(self) -> None:
         order, now = self.state, self.system.now()

@@ -6,13 +6,14 @@ Which step is due comes from ``domain.lifecycle``; this file only knows when, an
 from datetime import datetime
 from typing import assert_never
 
+from actors.cancels import WANT_AGAIN_S, OrderCancels
 from actors.claims import AskClaim, ClaimLost, ReleaseClaim
-from actors.facts import OrderFacts
-from actors.gate import look
+from actors.gate import Recall
 from actors.handoff import Handoff, Unwant
+from actors.held import Held, Unheld
+from actors.machine import Effect
 from actors.messages import (
     Ask,
-    CancelAtBroker,
     Follow,
     Go,
     Left,
@@ -24,30 +25,23 @@ from actors.messages import (
     Want,
 )
 from actors.tools import OrderTools, Wait
-from domain.broker import OrderRef
 from domain.errors import ClaimRefusedError, NotCreatedError
 from domain.events import (
-    CancelEnded,
-    Cancelled,
-    CancelOutcome,
-    CancelStarted,
     Failed,
+    OrderEvent,
     SubmitDoubted,
 )
 from domain.fingerprint import LOOK_BACK, fingerprint
-from domain.ids import cancel_request_id
 from domain.lifecycle import Step
 from domain.order import Order
 from domain.terms import ClientOrderId, OrderStatus, OrderType
 
-CANCEL_BACKOFF_S = 1.0
-CANCEL_CONFIRM_S = 5.0
-WANT_AGAIN_S = 10.0
+FOLLOW_AGAIN_S = 60.0
 
 _CLAIMED = frozenset({Step.SUBMIT, Step.AWAIT, Step.LOOK_UP})
 
 
-class OrderSteps(OrderFacts):
+class OrderSteps(OrderCancels):
     """One order's waits, and the step that is due."""
 
     def __init__(self, client_order_id: ClientOrderId, handoff: Handoff, tools: OrderTools) -> None:
@@ -55,26 +49,24 @@ class OrderSteps(OrderFacts):
         self._wants_turn = False
         self._has_claim = not tools.is_claiming
         self._may_have_claim = tools.is_claiming  # Granted to an earlier life, or asked for.
+        self._behind: ClientOrderId | None = None  # Who has the claim that the order waits for.
         self._claiming: tuple[Order, Ticket] | None = None  # Before it is known to be granted.
         self._placing: int | None = None  # The attempt whose outcome this life awaits.
-        self._held_s = 0.0  # Wait before the next look at the guard; 0: it is not held back.
-        self._is_at_guard = False
+        self._may_be_in_line = True  # A placement of this life, or of an earlier one.
+        self._is_held = False  # By the guard.
         self._looking = False
         self._lookups = 0
         self._look_after_s = 0.0
         self._settled_at_s: float | None = None
-        self._cancelling: int | None = None
-        self._cancel_after_s = 0.0
-        self._is_followed = False
+        self._is_followed = self._has_followed = self._has_left = False
         self._may_be_followed = True  # By an earlier life.
-        self._has_left = False
         self._retry_at_s: float | None = None
         self._deadline_s: float | None = None
 
     def initial(self) -> Order | None:
         """Return the order that was handed over, in the first life only."""
         order = self._handoff.take()
-        self._may_be_followed = order is None
+        self._may_be_followed = self._may_be_in_line = order is None
         self._creator = None if order is None else self._handoff.creator
         if order is not None and self._handoff.is_wanted:
             self._wants_turn = self._has_claim = True
@@ -83,7 +75,11 @@ class OrderSteps(OrderFacts):
 
     def proceed(self) -> None:
         """Do what is due, or see that a timer will."""
+        self._recall()
         step = self.step()
+        if self._is_held and step is not Step.SUBMIT:
+            self._is_held = False
+            self._tools.to.held(Unheld(self.ref))
         if step not in _CLAIMED:
             self._release_claim()
         match step:
@@ -92,7 +88,7 @@ class OrderSteps(OrderFacts):
             case Step.AWAIT | Step.LOOK_UP:
                 self._proceed_to_find_out(step)
             case Step.WITHDRAW | Step.CANCEL:
-                self._proceed_to_cancel(step)
+                self.proceed_to_cancel(step)
             case Step.FOLLOW:
                 self._proceed_to_follow()
             case Step.REST:
@@ -100,12 +96,28 @@ class OrderSteps(OrderFacts):
             case _:
                 assert_never(step)
 
+    def record(self, *events: OrderEvent, then: tuple[Effect, ...] = ()) -> bool:
+        """Record as every order does; what keeps a placement back waits for no commit."""
+        is_new = super().record(*events, then=then)
+        self._recall()
+        return is_new
+
+    def _recall(self) -> None:
+        """Keep back what waits in line once the broker is known to have the order."""
+        order = self.state
+        is_over = order.broker_order_id is not None or order.is_closed
+        if self._may_be_in_line and is_over:
+            self._may_be_in_line = False
+            self._tools.to.broker(Recall(self._id))
+
     def doubt(self, reason: str) -> None:
-        """Write down that the attempt under way may or may not have become an order."""
+        """Write down that the attempt under way, if any, may or may not have become an order."""
         placement = self.state.placement
         if placement is not None:
             now = self.system.now()
             self.record(SubmitDoubted(attempt=placement.attempt, reason=reason, at=now))
+        elif self.is_durable:
+            self.proceed()
 
     def retry_in_s(self) -> float:
         """Return how long the next attempt has to wait; 0 when it may go.
@@ -138,20 +150,29 @@ class OrderSteps(OrderFacts):
             self._settled_at_s = self.system.monotonic() + timing.send_window_s + timing.settle_s
         return self._settled_at_s
 
+    def _why_unsent(self) -> str:
+        if self._behind is not None:
+            return f" behind order {self._behind}, which looks the same and may be in doubt"
+        last = self.state.last_reason.rstrip(".")
+        return f"; the last attempt: {last}" if last else ""
+
     def _proceed_to_submit(self) -> None:
         order, now = self.state, self.system.now()
         until_deadline_s = self.until_deadline_s()
         if until_deadline_s <= 0:
             waited_s = (now - order.created_at).total_seconds()
-            reason = f"not sent within its deadline; it waited {waited_s:.1f} s. Signal it again."
+            waited = f"it waited {waited_s:.1f} s{self._why_unsent()}"
+            reason = f"not sent within its deadline; {waited}. Signal it again under a new id."
             self.record(Failed(rule="deadline", reason=reason, at=now))
+            return
+        if self._is_held:
+            self._release_claim()
+            self._tools.to.held(Held(self.ref, (order.symbol, order.signal.strategy_id)))
+            self.wait(min(WANT_AGAIN_S, until_deadline_s), Wait.RETRY)
             return
         if (wait_s := self.retry_in_s()) > 0:
             self._release_claim()
             self.wait(min(wait_s, until_deadline_s), Wait.RETRY)
-            return
-        if self._held_s:
-            self._look_at_guard(until_deadline_s)
             return
         if self._wants_turn:
             return
@@ -163,12 +184,6 @@ class OrderSteps(OrderFacts):
         self._wants_turn = True
         self._tools.to.broker(Want(self.ref, order.created_at))
         self.wait(min(WANT_AGAIN_S, until_deadline_s), Wait.TURN)
-
-    def _look_at_guard(self, until_deadline_s: float) -> None:
-        if not self._is_at_guard:
-            self._is_at_guard = True
-            self.call(None, look, self._tools.guard, self.state)
-        self.wait(min(WANT_AGAIN_S, until_deadline_s), Wait.RETRY)
 
     def _proceed_to_find_out(self, step: Step) -> None:
         if step is Step.AWAIT:
@@ -222,32 +237,6 @@ class OrderSteps(OrderFacts):
             self._has_claim = self._may_have_claim = False
             self._tools.to.executor(ReleaseClaim(self._id))
 
-    def _proceed_to_cancel(self, step: Step) -> None:
-        order = self.state
-        assert order.cancel is not None, "a cancel is due only when it was asked for"
-        if step is Step.WITHDRAW:
-            self.record(Cancelled(reason=order.cancel.reason, at=self.system.now()))
-            return
-        wait_s = self._cancel_after_s - self.system.monotonic()
-        if wait_s > 0:
-            self.wait(wait_s, Wait.CANCEL)
-            return
-        assert order.broker_order_id is not None, "a cancel is due only at the broker"
-        assert order.trade_date is not None, "the broker's number comes with its trade date"
-        number = order.cancel_requests + 1
-        request_id = cancel_request_id(self._id, number)
-        ref = OrderRef(
-            client_order_id=self._id,
-            broker_order_id=order.broker_order_id,
-            trade_date=order.trade_date,
-            symbol=order.symbol,
-        )
-        ask = Ask(self.ref, Line.CANCEL, CancelAtBroker(ref, request_id, number))
-        self._cancelling = number
-        self.wait(WANT_AGAIN_S, Wait.CANCELLED)
-        started = CancelStarted(number=number, request_id=request_id, at=self.system.now())
-        self.record(started, then=(lambda: self._tools.to.broker(ask),))
-
     def _proceed_to_follow(self) -> None:
         order = self.state
         self._leave_backlog()
@@ -257,40 +246,13 @@ class OrderSteps(OrderFacts):
             assert order.broker_order_id is not None, "only what the broker has is followed"
             assert order.trade_date is not None, "the broker's number comes with its trade date"
             number = (order.trade_date, order.broker_order_id)
-            self._tools.to.tracker(Follow(self._id, since, number))
+            self._tools.to.tracker(Follow(self._id, since, number, self._has_followed))
+            self._has_followed = True
+            self.wait(FOLLOW_AGAIN_S, Wait.FOLLOW)
             if order.signal.order_type is OrderType.MARKET and not order.is_overdue:
                 age_s = (self.system.now() - since).total_seconds()
                 self.wait(max(0.0, self._tools.settings.market_timeout_s - age_s), Wait.END)
-        cancel = order.cancel
-        if cancel is None:
-            return
-        if cancel.is_acknowledged:
-            self.wait(CANCEL_CONFIRM_S, Wait.CANCELLED)
-        elif cancel.is_asking and self._cancelling is None:
-            self.cancel_ended_unknown("no answer was written down before the restart")
-
-    def cancel_ended_unknown(self, reason: str) -> None:
-        """Write down that the latest cancel request led nowhere; it may be repeated."""
-        cancel = self.state.cancel
-        if cancel is not None:
-            ended = CancelEnded(
-                number=self.state.cancel_requests,
-                outcome=CancelOutcome.UNKNOWN,
-                reason=reason,
-                at=self.system.now(),
-            )
-            self.record(self.bounded(ended))
-
-    def bounded(self, ended: CancelEnded) -> CancelEnded:
-        """Return ``ended``, as refused when too many requests got nowhere."""
-        cancel, most = self.state.cancel, self._tools.settings.max_cancel_requests
-        is_last = cancel is not None and cancel.requests >= most
-        if not is_last or ended.outcome is CancelOutcome.ACKNOWLEDGED:
-            return ended
-        reason = f"gave up after {most} requests; the last: {ended.reason}"
-        return CancelEnded(
-            number=ended.number, outcome=CancelOutcome.REFUSED, reason=reason, at=ended.at
-        )
+        self.follow_cancel(order)
 
     def _leave_backlog(self) -> None:
         """Make room for a new signal: this order has been sent."""
@@ -302,7 +264,7 @@ class OrderSteps(OrderFacts):
         """Leave, unless a call or a turn is still out that would answer to nobody."""
         if self._wants_turn or self._placing is not None or self._cancelling is not None:
             return
-        if self.is_checking():
+        if self._looking or self.is_checking():
             return
         if self._is_followed or self._may_be_followed:
             self._is_followed = self._may_be_followed = False

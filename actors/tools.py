@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from domain.broker import BrokerCapabilities
-from domain.ports import Guard, Journal
+from domain.ports import Journal
 from domain.settings import AbsentPolicy, Settings
 
 
@@ -23,6 +23,7 @@ class Wait(StrEnum):
     END = "END"
     CLAIM = "CLAIM"
     TOTAL = "TOTAL"
+    FOLLOW = "FOLLOW"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,7 @@ class Neighbours:
     broker: Callable[[Any], None]
     tracker: Callable[[Any], None]
     executor: Callable[[Any], None]
+    held: Callable[[Any], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +42,6 @@ class OrderTools:
 
     journal: Journal
     settings: Settings
-    guard: Guard
     broker: BrokerCapabilities
     next_wait: Callable[[int, str], float | None]
     to: Neighbours

@@ -3,10 +3,10 @@
 A total that cannot be is flagged and changes nothing until the broker tells one that can be.
 """
 
+from actors.cancels import WANT_AGAIN_S
 from actors.handoff import Handoff
 from actors.looks import OrderLooks
 from actors.messages import Ask, Line, ListOrders, Outcome
-from actors.steps import WANT_AGAIN_S
 from actors.tools import OrderTools, Wait
 from domain.broker import BrokerOrder, Page
 from domain.events import Accepted, Anomaly, Flagged, OrderEvent, Source

@@ -122,6 +122,8 @@ class TrackerActor(Actor):
                 self._on_news(message)
 
     def _follow(self, follow: Follow) -> None:
+        if follow.is_again and follow.client_order_id in self._followed:
+            return
         self._followed[follow.client_order_id] = follow
         self._numbers.add(follow.number)
         if self._told_until is not None and follow.since < self._told_until - OVERLAP:

@@ -9,6 +9,7 @@ from actors.broker import BrokerActor
 from actors.bus import EventBus
 from actors.calls import Door
 from actors.executor import OrderExecutor
+from actors.held import HeldActor
 from actors.limits import CallSlot, RequestBucket, poll_bucket, request_bucket
 from actors.messages import Receipt, Subscribe, Wake
 from actors.position import PositionActor
@@ -102,13 +103,15 @@ def grow(settings: Settings, ports: Ports, system: ActorSystem, last: Lasting) -
     journal, guard = ports.store.journal(), ports.store.guard()
     system.drive(journal)
     broker, executor, tracker, position = Post(), Post(), Post(), Post()
+    held = system.spawn(HeldActor, guard, name="held")
     tools = OrderTools(
         journal=journal,
         settings=settings,
-        guard=guard,
         broker=ports.gateway.capabilities,
         next_wait=retry_waits(settings.retry_waits_s),
-        to=Neighbours(broker=broker.tell, tracker=tracker.tell, executor=executor.tell),
+        to=Neighbours(
+            broker=broker.tell, tracker=tracker.tell, executor=executor.tell, held=held.tell
+        ),
     )
     watched = TrackerNeighbours(broker=broker.tell, executor=executor.tell, position=position.tell)
     door = _door(ports, guard, system, last)

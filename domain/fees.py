@@ -63,9 +63,10 @@ class Charges:
     tax: Decimal
 
 
-def charges(  # noqa: PLR0917 - a fill and its market; one call in the order, one in the broker
+def charges(
     schedule: FeeSchedule,
     instrument: Instrument,
+    *,
     side: Side,
     last_qty: Decimal,
     last_px: Decimal,

@@ -86,8 +86,7 @@ class ThreadScheduler:
         while (timer := self._next()) is not None:
             try:
                 timer.fire()
-            except Exception:
-                # The thread's root: one bad call must not silence all later ones.
+            except Exception:  # The thread's root: one bad call must not silence all later ones.
                 log.exception("timer.failed")
 
     def _next(self) -> Timer | None:

@@ -108,7 +108,7 @@ class LiveSystem(ActorSystem):
         self._drives.append((thread, bell))
         thread.start()
 
-    def is_above_actors(self, error: BaseException) -> bool:  # noqa: ARG002 - reality has no say.
+    def is_above_actors(self, _error: BaseException) -> bool:
         """Return False: on a thread of the pool even SystemExit is only that actor's failure."""
         return False
 

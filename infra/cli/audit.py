@@ -13,7 +13,6 @@ from infra.brokers.paper.dice import dice
 from infra.cli.render import (
     ZONE,
     Column,
-    clean,
     exchange_time,
     print_json,
     say,
@@ -22,6 +21,7 @@ from infra.cli.render import (
 from infra.cli.source import find_store, open_source
 from infra.cli.words import describe
 from infra.clock import SystemClock
+from infra.plain import clean
 from infra.store.audit import AuditReport, verify
 from infra.store.drill import Tampering, drill
 from infra.store.export import export_lines, verify_export

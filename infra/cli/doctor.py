@@ -22,7 +22,6 @@ from domain.errors import StoreError
 from infra.cli.bootstrap import missing
 from infra.cli.render import (
     Column,
-    clean,
     counted,
     duration,
     exchange_time,
@@ -32,6 +31,7 @@ from infra.cli.render import (
 )
 from infra.cli.source import NoStoreError, find_store, lock_holder
 from infra.clock import SystemClock
+from infra.plain import clean
 from infra.store.chain import row_hash
 from infra.store.halts import halts_in_force
 from infra.store.places import Place

@@ -16,7 +16,6 @@ from infra.cli.render import (
     ZONE,
     Column,
     amount,
-    clean,
     duration,
     exchange_time,
     number,
@@ -28,6 +27,7 @@ from infra.cli.render import (
 )
 from infra.cli.source import hashes, lock_holder, open_source, program
 from infra.cli.words import attempt_text, describe, queued, terms
+from infra.plain import clean
 from infra.store.places import Place
 from infra.store.queries import ORDER_STREAM
 from infra.store.reading import Reader

@@ -10,7 +10,6 @@ from infra.cli.render import (
     ZONE,
     Column,
     amount,
-    clean,
     exchange_time,
     is_terminal,
     name_of,
@@ -22,6 +21,7 @@ from infra.cli.render import (
     show_table,
 )
 from infra.cli.source import open_source, program
+from infra.plain import clean
 from infra.store.views import OrderView
 
 _COLUMNS: Final = (

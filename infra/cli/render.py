@@ -25,6 +25,7 @@ from domain.instrument import Instruments
 from domain.money import round_half_even, trim
 from domain.session import KST
 from domain.terms import OrderStatus, Symbol
+from infra.plain import clean
 from infra.store.codec import utc_text
 
 ZONE: Final = "KST"
@@ -130,11 +131,6 @@ def name_of(symbol: str) -> str:
 def security(symbol: str) -> str:
     """Return the symbol with its name where known: ``005930 삼성전자``."""
     return f"{symbol} {name_of(symbol)}".rstrip()
-
-
-def clean(text: str) -> str:
-    """Return one line without control characters."""
-    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
 
 
 def short(text: str, length: int) -> str:

@@ -15,9 +15,9 @@ from domain.order import evolve
 from domain.position import PositionBook, PositionChanged, evolve_book
 from domain.settings import Settings
 from domain.terms import ZERO, ClientOrderId, OrderStatus, Side, Symbol
+from infra.plain import clean
 from infra.screens.words import (
     Seen,
-    clean,
     next_words,
     order_words,
     other_words,

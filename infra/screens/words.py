@@ -73,11 +73,6 @@ def money(value: Decimal) -> str:
     return signed(shown)
 
 
-def clean(text: str) -> str:
-    """Return one line without control characters, which could steer a terminal."""
-    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
-
-
 def signed(value: Decimal) -> str:
     """Return a profit or a loss, always with its sign; nothing is 0."""
     return f"+{number(value)}" if value > 0 else number(value)

@@ -219,12 +219,12 @@ def refusal(error: Exception) -> Answer:
 
 
 def _guarded(waiting: Waiting) -> Answer:
-    """Return what comes of it; whatever a stranger's line leads to, the door must stand."""
+    """Return what comes of it."""
     try:
         return waiting()
     except (OncefillError, TimeoutError) as error:
         return refusal(error)
-    except Exception:
+    except Exception:  # Whatever a stranger's line leads to, the door must stand.
         log.exception("door.failed")
         return {"error": {"code": "failed", "field": "", "problem": "see the engine's log"}}
 

@@ -79,7 +79,15 @@ def fees_of(
     if habits.tells_fees:
         return qty + 1, qty if request.side is Side.SELL else ZERO
     instrument, day = settings.instruments.get(request.symbol), booked.trade_date
-    due = charges(settings.fees, instrument, request.side, qty, px, day, settings.session)
+    due = charges(
+        settings.fees,
+        instrument,
+        side=request.side,
+        last_qty=qty,
+        last_px=px,
+        trade_date=day,
+        session=settings.session,
+    )
     return due.commission, due.tax
 
 

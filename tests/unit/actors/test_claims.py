@@ -3,11 +3,13 @@
 import pytest
 
 from actors.claims import Claims
+from domain.errors import OutcomeUnknownError
 from domain.fingerprint import fingerprint
 from domain.terms import Side
 from infra.brokers.paper import FaultPlan, PaperSettings
+from run import main
 from tests.desks import buy, sell
-from tests.unit.actors.tales import begun, seconds_between
+from tests.unit.actors.tales import begun, raise_always, seconds_between
 from tests.unit.domain.orders import a_signal
 
 ONE, OTHER = fingerprint(a_signal()), fingerprint(a_signal(side=Side.SELL))
@@ -137,8 +139,31 @@ def test_a_twin_that_waits_too_long_is_not_sent_late(plain):
 
     plain.until_status("FAILED", signal_id="s-2")
 
-    assert "not sent within its deadline" in plain.order("s-2").reason
+    reason = plain.order("s-2").reason
+    assert reason.startswith("not sent within its deadline; it waited 30.")
+    assert f"behind order {plain.order('s-1').client_order_id}, which looks the same" in reason
     assert plain.status("s-1") == "IN_DOUBT"
+
+
+def test_order_show_tells_what_a_twin_waited_for_while_every_look_failed(plain, capsys):
+    plain.faults = FaultPlan.script({("place", 1): "answer_lost_after_booking"})
+    begun(plain)
+    plain.gateway.before["list_orders"] = raise_always(OutcomeUnknownError("HTTP 500"))
+    plain.tell(buy("s-1"), buy("s-2"))
+    plain.until_status("FAILED", signal_id="s-2")
+
+    twin = plain.order("s-1").client_order_id
+    main(["order", "show", "s-2", "--store", str(plain.path)])
+
+    told = " ".join(capsys.readouterr().out.split())
+    assert "not sent within its deadline" in told
+    assert f"behind order {twin}" in told
+
+
+def test_a_claim_says_who_has_it(claims):
+    assert claims.holder(ONE) == "a"
+    claims.lose("a")
+    assert claims.holder(ONE) is None
 
 
 def test_where_ids_are_carried_twins_do_not_wait(desk):

@@ -23,7 +23,8 @@ def a_share(**changes):
 def charged(side=Side.SELL, *, instrument=None, qty=100, px=72_000, on="2024-01-03", schedule=LAW):
     day = date.fromisoformat(on)
     share = instrument or a_share()
-    return charges(schedule, share, side, Decimal(qty), Decimal(px), day, KRX)
+    terms = {"last_qty": Decimal(qty), "last_px": Decimal(px), "trade_date": day}
+    return charges(schedule, share, side=side, session=KRX, **terms)
 
 
 def test_a_sell_pays_commission_and_tax():

@@ -8,6 +8,7 @@ import pytest
 
 from infra.cli import render
 from infra.cli.render import Column
+from infra.plain import clean
 from tests.unit.domain.orders import NOW, a_signal
 
 
@@ -50,7 +51,7 @@ def test_durations_are_words(seconds, text):
 
 
 def test_text_from_outside_cannot_write_on_the_terminal():
-    assert render.clean("\x1b[31mred\n[bold]\x07") == "?[31mred [bold]?"
+    assert clean("\x1b[31mred\n[bold]\x07") == "?[31mred [bold]?"
     assert render.short("abcdef", 4) == "abc…"
 
 

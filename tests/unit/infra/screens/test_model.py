@@ -8,8 +8,9 @@ from domain.events import EngineStarted, Quarantined, ReconcileBroke, SignalRefu
 from domain.instrument import Instruments
 from domain.settings import Settings
 from domain.terms import OrderStatus, OrderType, Side, Symbol
+from infra.plain import clean
 from infra.screens.model import TAPE_LENGTH, BlotterModel
-from infra.screens.words import clean, money, number, signed
+from infra.screens.words import money, number, signed
 from tests.unit.domain.orders import (
     DAY,
     NOW,
