@@ -76,6 +76,8 @@ class NotedDesk(SimulatedDesk):
         self.until(lambda: "order.accepted" in self.topics(signal_id))
 
     def actor_of(self, signal_id="s-1"):
+        # An order may be sent before the listener has heard that it was written down.
+        self.until(lambda: signal_id in self.streams)
         return self.engine.actor(self.streams[signal_id])
 
     def has_actor(self, signal_id="s-1"):
