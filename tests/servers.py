@@ -42,3 +42,12 @@ def running_server(folder):
         yield Server(server.get_uri())
     finally:
         server.cleanup()
+
+
+@contextmanager
+def somebody(store):
+    """A connection of somebody else's, in the store's schema."""
+    psycopg = import_module("psycopg")
+    with psycopg.connect(**store.path.options, autocommit=True) as connection:
+        connection.execute(f"SET search_path = {store.path.schema}")
+        yield connection

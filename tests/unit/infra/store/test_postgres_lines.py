@@ -9,10 +9,9 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from domain.errors import AccountLockedError, StoreError
@@ -20,6 +19,7 @@ from domain.journal import LoadRecords
 from infra.store.audit import verify
 from infra.store.reading import open_reader
 from tests.house.files import ROOT
+from tests.servers import somebody
 from tests.unit.infra.store.stores import (
     a_filled_order,
     a_note,
@@ -41,19 +41,10 @@ def store(url):
     opened.close()
 
 
-@contextmanager
-def sql(store):
-    """A connection of somebody else's, in the store's schema."""
-    options = dict(store.path.options)
-    with psycopg.connect(**options, autocommit=True) as connection:
-        connection.execute(f"SET search_path = {store.path.schema}")
-        yield connection
-
-
 def test_a_server_that_ends_the_line_stops_the_journal(store):
     journal = store.journal()
     commit(journal, *a_filled_order(1))
-    with sql(store) as other:
+    with somebody(store) as other:
         other.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid != pg_backend_pid()"
             " AND backend_type = 'client backend'"
