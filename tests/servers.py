@@ -45,9 +45,9 @@ def running_server(folder):
 
 
 @contextmanager
-def somebody(store):
-    """A connection of somebody else's, in the store's schema."""
+def somebody(place):
+    """A connection of somebody else's, in the schema of a store on a server."""
     psycopg = import_module("psycopg")
-    with psycopg.connect(**store.path.options, autocommit=True) as connection:
-        connection.execute(f"SET search_path = {store.path.schema}")
+    with psycopg.connect(**place.options, autocommit=True) as connection:
+        connection.execute(f"SET search_path = {place.schema}")
         yield connection

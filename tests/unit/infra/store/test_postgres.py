@@ -55,7 +55,7 @@ def store(url):
 @pytest.mark.parametrize("attack", REFUSED)
 def test_the_journal_only_grows(store, attack):
     commit(store.journal(), *a_filled_order())
-    with somebody(store) as other:
+    with somebody(store.path) as other:
         before = other.execute("SELECT * FROM journal ORDER BY seq").fetchall()
 
         with pytest.raises(psycopg.IntegrityError):
@@ -158,7 +158,7 @@ def test_commits_of_others_are_waited_for_and_seen(store):
     journal = store.journal()
     commit(journal, a_note("first"))
     replies = []
-    with somebody(store) as other, other.transaction():
+    with somebody(store.path) as other, other.transaction():
         other.execute("SELECT value FROM meta WHERE key = 'epoch' FOR UPDATE")
         journal.append(a_note("second"), replies.append)
         drain = threading.Thread(target=journal.drain)
@@ -202,7 +202,7 @@ def test_a_server_that_is_not_there_says_so(tmp_path):
 def test_numbers_keep_every_digit_on_the_server(store):
     commit(store.journal(), *steps(started(), accepted(), filled(NUMBER, px=NUMBER)))
 
-    with somebody(store) as other:
+    with somebody(store.path) as other:
         kind, digits = other.execute(
             "SELECT pg_typeof(last_px)::text, last_px::text FROM fills"
         ).fetchone()

@@ -41,7 +41,7 @@ def halt(store, scope=ACCOUNT, wait_s=0.2):
 
 
 def put(store, text):
-    with somebody(store) as other:
+    with somebody(store.path) as other:
         other.execute(
             "INSERT INTO meta VALUES ('halts', %s) ON CONFLICT (key) DO UPDATE"
             " SET value = excluded.value",
@@ -58,7 +58,7 @@ def kinds(store):
 def test_an_engine_stopped_in_a_commit_is_halted_and_the_row_follows(store, url, monkeypatch):
     monkeypatch.setattr("infra.store.postgres_halts._HEAD_WAIT", "SET LOCAL lock_timeout = '50ms'")
     guard = store.guard()
-    with somebody(store) as engine, engine.transaction():
+    with somebody(store.path) as engine, engine.transaction():
         engine.execute("SELECT value FROM meta WHERE key = 'epoch' FOR UPDATE")
 
         report = halt(store)
@@ -134,10 +134,10 @@ def test_where_others_write_all_the_time_only_a_halt_is_written(store, is_adding
 
 def test_a_guard_whose_line_was_ended_looks_again_by_another(store):
     guard = store.guard()
-    with guard.hold(symbol="005930", strategy_id=""), somebody(store) as other:
+    with guard.hold(symbol="005930", strategy_id=""), somebody(store.path) as other:
         other.execute(LINES_ENDED)
     passes(guard)
-    with somebody(store) as other:
+    with somebody(store.path) as other:
         other.execute(LINES_ENDED)
 
     with pytest.raises(NotSentError, match="could not be read"):
@@ -158,7 +158,7 @@ def test_a_halt_is_seen_by_a_look_that_began_before_it_and_got_the_gate_after_it
             with suppress(HaltedError), guard.hold(symbol="005930", strategy_id=""):
                 held.append("passed")
 
-        with somebody(store) as other:
+        with somebody(store.path) as other:
             other.execute("SELECT pg_advisory_lock(42)")
             looking = Thread(target=look)
             looking.start()
@@ -172,7 +172,7 @@ def test_a_halt_is_seen_by_a_look_that_began_before_it_and_got_the_gate_after_it
 
 def test_a_look_that_fails_leaves_the_gate_free(store):
     guard = store.guard()
-    with somebody(store) as other:
+    with somebody(store.path) as other:
         other.execute("ALTER TABLE meta RENAME TO meta_gone")
         with pytest.raises(NotSentError, match="could not be read"):
             passes(guard)
@@ -205,7 +205,7 @@ def test_the_note_of_halts_is_no_damage_to_the_store(store, url):
     halt(store)
     with open_reader_at(store.path) as reader:
         assert verify(reader).ok
-    with somebody(store) as other, pytest.raises(psycopg.Error):
+    with somebody(store.path) as other, pytest.raises(psycopg.Error):
         other.execute("DELETE FROM journal")
     store.close()
     a_store(None, url=url).close()

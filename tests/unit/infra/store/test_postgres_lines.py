@@ -44,7 +44,7 @@ def store(url):
 def test_a_server_that_ends_the_line_stops_the_journal(store):
     journal = store.journal()
     commit(journal, *a_filled_order(1))
-    with somebody(store) as other:
+    with somebody(store.path) as other:
         other.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid != pg_backend_pid()"
             " AND backend_type = 'client backend'"
