@@ -195,6 +195,35 @@ def test_resume_keeps_a_halt_that_was_set_while_it_worked(store, monkeypatch, ne
     assert not is_held(guard)
 
 
+def test_a_halt_that_a_stopped_resume_could_undo_says_so(store, monkeypatch):
+    monkeypatch.setattr("infra.store.dialect.BUSY_MS", 10)
+    monkeypatch.setattr("infra.store.halts._OTHERS_END_S", 0.05)
+    with ExitStack() as busy:
+        resume_ = busy.enter_context(store.path.with_name("oncefill.db.halt-file").open("w"))
+        fcntl.flock(resume_, fcntl.LOCK_EX)
+
+        assert halt(store, SAMSUNG).unrecorded is None  # The row stands, whatever it does.
+        busy.enter_context(other := writer_engine(store.path).connect())
+        busy.enter_context(other.begin())
+        said = halt(store).unrecorded
+
+    assert "locked" in said
+    assert "it may undo this one. End that command, then halt again." in said
+
+
+def test_a_halt_stands_by_its_row_when_a_resume_that_was_stopped_goes_on(store):
+    """It has compared the file with what it read, and a halt comes before it removes it."""
+    guard = store.guard()
+    halt(store, SAMSUNG)
+    lift_halt(store.path, resumed(SAMSUNG), clock=CLOCK)
+    assert halt(store).unrecorded is None
+
+    store.path.with_name("HALT").unlink()
+
+    assert is_held(guard)
+    assert list(halts_in_force(store.path)) == [ACCOUNT]
+
+
 def test_a_command_that_hangs_keeps_no_halt_from_being_set(store, monkeypatch):
     monkeypatch.setattr("infra.store.halts._OTHERS_END_S", 0.05)
     with ExitStack() as hung:
