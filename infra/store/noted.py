@@ -50,9 +50,7 @@ def noted_fault(store: Path) -> str:
         is_odd = bool(path.read_bytes()) and read_noted(store) is None
     except OSError:
         return ""
-    return (
-        f"{path.name} holds no head as it was written: nothing could be compared" if is_odd else ""
-    )
+    return f"{path.name} holds no head as it was written: none compared" if is_odd else ""
 
 
 class HeadFile:

@@ -131,9 +131,9 @@ def test_a_head_file_that_holds_no_head_is_found(path, content):
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("seq", 0), ("seq", 4), ("clean", False), ("clean", 1), ("sum", "0" * 16)]
+    "edit", [{"seq": 0, "hash": GENESIS}, {"clean": False}, {"clean": 1}, {"sum": "0" * 16}]
 )
-def test_a_head_file_that_was_edited_is_found(path, key, value):
+def test_a_head_file_that_was_edited_is_found(path, edit):
     file = path.with_name(path.name + ".head")
     file.write_text(json.dumps(json.loads(file.read_text()) | edit))
 
