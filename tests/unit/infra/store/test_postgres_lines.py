@@ -23,6 +23,7 @@ from infra.store.reading import open_reader
 from tests.house.files import ROOT
 from tests.servers import running_server, somebody
 from tests.unit.infra.store.stores import (
+    WRITES_UNTIL_KILLED,
     a_filled_order,
     a_note,
     a_store,
@@ -278,28 +279,6 @@ def test_a_deadlock_that_the_engine_loses_writes_nothing(store, url):
     assert (failures, replies) == (["deadlock"], [])
     with open_reader(url) as reader:
         assert reader.head().seq == 0
-
-
-WRITES_UNTIL_KILLED = """
-import sys
-from domain.journal import Committed
-from infra.log import configure_log
-from tests.unit.infra.store.stores import a_filled_order, a_store
-
-configure_log(level="warning")
-store = a_store(None, url=sys.argv[1])
-journal = store.journal()
-def acknowledged(reply):
-    assert isinstance(reply, Committed)
-    print(reply.seq, reply.append.stream, flush=True)
-number = 0
-while True:
-    for _ in range(20):
-        number += 1
-        for step in a_filled_order(number):
-            journal.append(step, acknowledged)
-    journal.drain()
-"""
 
 
 @pytest.mark.slow
