@@ -72,6 +72,7 @@ def start_engine(
     settings: Settings | None = None,
     *,
     store: Path | str | None = None,
+    folder: Path | None = None,
     gateway: GatewayMaker | None = None,
     **overrides: Any,
 ) -> Engine:
@@ -80,7 +81,9 @@ def start_engine(
     Args:
         settings: None takes the defaults: the paper broker, account ``paper``.
         store: The store's file, or a postgresql:// URL; None is ``.oncefill/main/oncefill.db`` in
-            the working folder, where the log and the paper broker's book of a URL lie as well.
+            the working folder.
+        folder: Where the log and the paper broker's book lie; None is beside the store's file, or
+            ``.oncefill/main`` for a URL.
         gateway: Makes the broker on a clock and a scheduler; None is the paper broker on a
             seeded market, with its book beside the store.
         **overrides: Single fields of ``settings`` to replace.
@@ -104,15 +107,14 @@ def start_engine(
 
     chosen = replace(settings or Settings(), **overrides)
     path = store if isinstance(store, Path) else Path(".oncefill", "main", "oncefill.db")
+    files = folder or Path(realpath(path)).parent
     clock = SystemClock()
     opened = open_store(store or path, account_id=chosen.account_id, clock=clock)
     if not structlog.is_configured():
         # The runner's own logging stands; without any, nothing that happens goes unwritten.
-        configure_log(
-            level="info", console=sys.stderr.isatty(), file=path.with_name("oncefill.log")
-        )
+        configure_log(level="info", console=sys.stderr.isatty(), file=files / "oncefill.log")
     scheduler = ThreadScheduler()
-    make = gateway or partial(default_gateway, Path(realpath(path)).with_name("paper.db"), chosen)
+    make = gateway or partial(default_gateway, files / "paper.db", chosen)
     try:
         broker = make(clock, scheduler)
     except BaseException:

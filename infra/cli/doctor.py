@@ -120,10 +120,10 @@ def _store(named: Path | str | None) -> Iterator[Finding]:
             yield from _inside(reader)
     except StoreError as error:
         yield Finding(check="store", result=FAIL, detail=f"{path} not usable", todo=str(error))
-    if not isinstance(path, Path):
-        yield lock(path)
-    elif path.parent.is_dir():
-        yield from around(path)
+    if isinstance(path, Path) and not path.parent.is_dir():
+        return
+    yield from around(path)
+    if isinstance(path, Path):
         yield from _disk(path.parent)
 
 
@@ -188,13 +188,17 @@ def journal_head(reader: Reader) -> Finding:
     return Finding(check="journal head", detail=f"row {row.seq:,}, hash {row.hash[:8]}")
 
 
-def around(path: Path) -> Iterator[Finding]:
-    """Check the files beside the store: who may read them, who holds the lock, a halt."""
-    yield modes(path)
+def around(path: Place) -> Iterator[Finding]:
+    """Check what is beside the store: files that others may read, who holds the lock, halts."""
+    if isinstance(path, Path):
+        yield modes(path)
     yield lock(path)
-    for halt in halts_in_force(path).values():
-        todo = f"Resume it when it may trade again: resume --scope {halt.scope} --reason WHY."
-        yield Finding(check="halt", result=WARN, detail=halt.text, todo=todo)
+    try:
+        for halt in halts_in_force(path).values():
+            todo = f"Resume it when it may trade again: resume --scope {halt.scope} --reason WHY."
+            yield Finding(check="halt", result=WARN, detail=halt.text, todo=todo)
+    except StoreError as error:
+        yield Finding(check="halt", result=WARN, detail="not known", todo=str(error))
 
 
 def modes(path: Path) -> Finding:

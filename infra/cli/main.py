@@ -31,7 +31,7 @@ _UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, err
 _MOST = 2**63 - 2
 _MOST_SECONDS = 86_400
 
-_SERVED = "the engine's folder (default: .oncefill/main)"
+_SERVED = "the engine's folder or URL (default: ONCEFILL_STORE, or .oncefill/main)"
 _MODULES = {"resume": "halt", "halts": "halt"}
 
 _STATUSES = tuple(status.value for status in OrderStatus)

@@ -20,9 +20,10 @@ from infra.cli.source import store_in
 from infra.clock import SystemClock
 from infra.config import load_settings
 from infra.log import close_log, configure_log
-from infra.signals.address import socket_path
+from infra.signals.address import RUNTIME, folder_of, socket_path
 from infra.signals.desk import Desk, Served, ServedEngine
 from infra.signals.door import Door, private_folder
+from infra.store.places import Place
 from infra.store.takeover import end_holder
 
 _FAILED: Final = 1
@@ -42,8 +43,8 @@ class EngineToServe(ServedEngine, Protocol):
 class LaunchServed(Protocol):
     """Starts an engine on the broker of its settings."""
 
-    def __call__(self, settings: Settings, *, store: Path) -> EngineToServe:
-        """Open the store at ``store`` and start."""
+    def __call__(self, settings: Settings, *, store: Path | str, folder: Path) -> EngineToServe:
+        """Open the store and start; its log and the broker's book lie in ``folder``."""
         ...
 
 
@@ -54,34 +55,47 @@ def run(args: Namespace, launch: LaunchServed) -> int:
         InvalidInputError: The settings or the folder are of no use.
         OncefillError: Another engine has the store, or it cannot be used.
     """
-    settings = load_settings(args.config, os.environ)
+    settings, named = load_settings(args.config, os.environ)
     # Whoever waits for the end of the process has to wait for the rest of it as well.
     settings = replace(settings, stop_timeout_s=min(settings.stop_timeout_s, _DRAIN_S))
     os.umask(0o077)
-    store = store_in(args.store)
+    chosen = args.store or named
+    store = store_in(chosen)
+    folder = folder_of(store)
     with _woken_by_signals() as asked:
-        _prepare(store)
-        if args.take_over and (pid := end_holder(store)) is not None:
-            _tell(args, "took_over", f"Killed the engine with pid {pid}, which held the store.")
-        configure_log(console=False, file=store.with_name("oncefill.log"))
+        _prepare(folder, store)
+        if args.take_over:
+            _take_over(args, store)
+        configure_log(console=False, file=folder / "oncefill.log")
         try:
-            return _serve(args, launch(settings, store=store), store, asked)
+            opened = store if isinstance(store, Path) else str(chosen)
+            engine = launch(settings, store=opened, folder=folder)
+            return _serve(args, engine, store, asked)
         finally:
             close_log()
 
 
-def _prepare(store: Path) -> None:
+def _prepare(folder: Path, store: Place) -> None:
+    other = "Name another store" if isinstance(store, Path) else f"Name another with {RUNTIME}"
     try:
-        store.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fault = private_folder(store.parent)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fault = private_folder(folder)
     except OSError as error:
-        msg = f"The folder {store.parent} cannot be made: {error.strerror}. Name another store."
+        msg = f"The folder {folder} cannot be made: {error.strerror}. {other}."
         raise StoreError(msg) from error
     if fault:
         raise InvalidInputError("store", fault)
 
 
-def _serve(args: Namespace, engine: EngineToServe, store: Path, asked: "_Asked") -> int:
+def _take_over(args: Namespace, store: Place) -> None:
+    if not isinstance(store, Path):
+        problem = "works on a store file; on a server stop the engine that holds it, or its session"
+        raise InvalidInputError("--take-over", problem)
+    if (pid := end_holder(store)) is not None:
+        _tell(args, "took_over", f"Killed the engine with pid {pid}, which held the store.")
+
+
+def _serve(args: Namespace, engine: EngineToServe, store: Place, asked: "_Asked") -> int:
     served = Served(
         engine=engine,
         store=store,

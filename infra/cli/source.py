@@ -13,11 +13,12 @@ from sqlalchemy import func, select
 
 from domain.errors import StoreError
 from infra.store.folders import MAIN_RUN, STORE_FILE, beside, latest_store, real_path
-from infra.store.places import Place, holder_of, place_of
+from infra.store.places import Place, holder_of, is_url, place_of
 from infra.store.reading import Reader, open_reader_at
 from infra.store.tables import CHECKPOINTS, FILLS, JOURNAL
 
 BASE: Final = Path(".oncefill")
+STORE: Final = "ONCEFILL_STORE"
 _POINTER: Final = "latest"
 
 
@@ -76,12 +77,16 @@ def _find(named: Path | None) -> Path:
     raise NoStoreError(msg)
 
 
-def store_in(named: Path | None) -> Path:
-    """Return the store of a served engine: in the named folder, or the named file itself."""
-    folder = named or BASE / MAIN_RUN
-    if str(folder).startswith("postgresql"):
-        msg = "This command works on a store file; for a store on PostgreSQL it is not built yet."
-        raise StoreError(msg)
+def store_in(named: Path | str | None) -> Place:
+    """Return the store of a served engine: in the named folder, the named file or URL itself.
+
+    Without a name it is the one that ONCEFILL_STORE names, or the default.
+    """
+    if named is None:
+        named = os.environ.get(STORE) or BASE / MAIN_RUN
+    if isinstance(named, str) and is_url(named):
+        return place_of(named)
+    folder = Path(named)
     is_file = folder.suffix == Path(STORE_FILE).suffix and not folder.is_dir()
     return real_path(folder if is_file else folder / STORE_FILE)
 

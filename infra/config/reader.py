@@ -21,8 +21,9 @@ from domain.supervision import RestartPolicy
 
 PREFIX: Final = "ONCEFILL_"
 
-# Of the launcher and of the tests: no settings.
-_RESERVED: Final = ("ONCEFILL_STARTS", "ONCEFILL_TEST_")
+# Of the launcher, of the tests and of the door: no settings.
+_RESERVED: Final = ("ONCEFILL_STARTS", "ONCEFILL_TEST_", "ONCEFILL_RUNTIME")
+_STORE: Final = "store"
 _LARGEST: Final = 2**20
 _TABLES: Final[Mapping[str, type]] = {
     "timing": BrokerTiming,
@@ -53,20 +54,25 @@ class _Key:
     read: Callable[[str, Any], Any]
 
 
-def load_settings(file: Path | None, environ: Mapping[str, str]) -> Settings:
-    """Return the settings; what is given nowhere has its default.
+def load_settings(file: Path | None, environ: Mapping[str, str]) -> tuple[Settings, str | None]:
+    """Return the settings, and the store that is named beside them; None when none is.
+
+    What is given nowhere has its default.
 
     Raises:
         InvalidInputError: A key is unknown or its value of no use; file and key are named.
     """
     given = {} if file is None else _of_file(file)
     given |= _of_environment(environ)
+    store = given.pop(_STORE, None)
+    if store is not None and not (isinstance(store.value, str) and store.value):
+        raise InvalidInputError(store.where, "give a folder, a file or a postgresql:// URL")
     parts: dict[str, Any] = {name: _build(kind, name, given) for name, kind in _TABLES.items()}
     settings = _build(Settings, "", given, **parts)
     if given:
         key, wrong = next(iter(given.items()))
         raise InvalidInputError(wrong.where, f"unknown setting; {_hint(key)}")
-    return settings
+    return settings, None if store is None else str(store.value)
 
 
 def _of_file(file: Path) -> dict[str, _Given]:
@@ -173,7 +179,7 @@ _READERS: Final[Mapping[Any, Callable[[str, Any], Any]]] = {str: _text, Session:
 
 
 def _hint(key: str) -> str:
-    known = [*_keys(Settings)]
+    known = [_STORE, *_keys(Settings)]
     known += [f"{table}.{name}" for table, kind in _TABLES.items() for name in _keys(kind)]
     near = get_close_matches(key, known, n=1)
     return f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"

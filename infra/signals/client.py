@@ -4,11 +4,11 @@ import json
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Final
 
 from domain.errors import OncefillError
 from infra.signals.address import address, socket_path
+from infra.store.places import Place
 
 PATIENCE_S: Final = 15.0  # The door gives up on its engine before that.
 _LARGEST: Final = 2**26
@@ -19,7 +19,7 @@ class NoAnswerError(OncefillError):
 
 
 def ask_door(
-    store: Path, request: Mapping[str, object], *, patience_s: float = PATIENCE_S
+    store: Place, request: Mapping[str, object], *, patience_s: float = PATIENCE_S
 ) -> dict[str, Any]:
     """Return the engine's answer, which may be an error of its own: see ``desk``.
 
@@ -41,6 +41,6 @@ def ask_door(
         answer: dict[str, Any] = json.loads(line)
     except (OSError, ValueError) as error:
         why = "hung" if isinstance(error, TimeoutError | BlockingIOError) else "not there"
-        msg = f"No engine answers at {path}: it is {why}. Start one with: serve --store FOLDER."
+        msg = f"No engine answers at {path}: it is {why}. Start one with: serve --store STORE."
         raise NoAnswerError(msg) from error
     return answer

@@ -12,7 +12,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from pathlib import Path
 from threading import Event
 from typing import Any, Final, NoReturn, Protocol
 
@@ -32,9 +31,9 @@ from domain.settings import Settings
 from domain.signal import Cancel, Resolve, Signal, parse_cancel, parse_resolve
 from domain.terms import StrategyId, Symbol
 from infra.store.codec import utc_text
-from infra.store.halt_file import halt_file, read_halt_file
 from infra.store.halts import covering, halts_in_force, open_orders
-from infra.store.reading import open_reader
+from infra.store.places import Place, note_of
+from infra.store.reading import open_reader_at
 from infra.store.tables import ORDERS
 
 log = structlog.get_logger()
@@ -76,7 +75,7 @@ class Served:
     """The engine at the desk, and what is known about its process."""
 
     engine: ServedEngine
-    store: Path
+    store: Place
     started_at: datetime
     ready: Event
     stopping: Event
@@ -141,8 +140,7 @@ class Desk:
         def answer() -> Answer:
             receipt = future.result(ANSWER_S)
             symbol, strategy = Symbol(wish["symbol"]), StrategyId(wish.get("strategy_id", ""))
-            halts = read_halt_file(halt_file(self._served.store)).values()
-            held = covering(halts, symbol, strategy)
+            held = covering(note_of(self._served.store).read().values(), symbol, strategy)
             return _receipt(receipt) | {"halt": None if held is None else held.text}
 
         return answer
@@ -239,9 +237,9 @@ def _receipt(receipt: Any) -> Answer:
     }
 
 
-def _open_by_status(store: Path) -> dict[str, int]:
+def _open_by_status(store: Place) -> dict[str, int]:
     chosen = select(ORDERS.c.status, func.count()).where(ORDERS.c.is_open)
-    with open_reader(store) as reader, reader.snapshot() as connection:
+    with open_reader_at(store) as reader, reader.snapshot() as connection:
         rows = connection.execute(chosen.group_by(ORDERS.c.status))
         return {str(status): int(number) for status, number in rows}
 

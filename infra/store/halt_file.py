@@ -16,6 +16,8 @@ from infra.store.folders import real_path
 HALT_FILE: Final = "HALT"
 BY_HAND: Final = f"there is a file named {HALT_FILE} beside the store"
 
+UNREADABLE: Final = "what is noted of its halts cannot be read"
+
 _LARGEST: Final = 2**20
 _UNKNOWN: Final = datetime.fromtimestamp(0, UTC)
 _TRIES: Final = 100
@@ -56,16 +58,27 @@ def open_halt_file(path: str) -> int | None:
 
 def halts_in(descriptor: int | None, since_s: float) -> _Halts:
     """Return the halts in an open file; ``since_s`` is for one that was made by hand."""
-    halts: _Halts = {}
-    with suppress(OSError, ValueError, StoreError):
+    text = b""
+    with suppress(OSError):
         text = b"" if descriptor is None else os.pread(descriptor, _LARGEST, 0)
-        lines = text.decode().splitlines()
-        read = halts_after({}, (CODEC.decode(Halted.__name__, line) for line in lines))
-        for halt in read.values():
-            CODEC.encode(halt)  # What could not be written again counts as made by hand.
-        halts = read
     by_hand = Halted(scope=ACCOUNT, reason=BY_HAND, requested_by="", at=_time_of(since_s))
-    return halts or {ACCOUNT: by_hand}
+    return halts_of(text) or {ACCOUNT: by_hand}
+
+
+def halts_of(text: bytes) -> _Halts:
+    """Return the halts in a text, one a line; none when it is not one of ours."""
+    with suppress(ValueError, StoreError):
+        lines = text.decode().splitlines()
+        halts = halts_after({}, (CODEC.decode(Halted.__name__, line) for line in lines))
+        for halt in halts.values():
+            CODEC.encode(halt)  # What could not be written again counts as made by hand.
+        return halts
+    return {}
+
+
+def text_of(halts: Mapping[HaltScope, Halted]) -> str:
+    """Return the text that ``halts_of`` reads; empty without halts."""
+    return "".join(f"{CODEC.encode(halt)[1]}\n" for halt in halts.values())
 
 
 def change_halt_file(
@@ -113,10 +126,10 @@ def _put(path: Path, halts: Mapping[HaltScope, Halted], seen: _Identity | None) 
 
 
 def _write_fresh(path: Path, halts: Mapping[HaltScope, Halted]) -> Path:
+    text = text_of(halts)
     fresh = path.with_name(f".{path.name}-{os.getpid()}-{get_ident()}")
     with suppress(FileNotFoundError):
         fresh.unlink()
-    text = "".join(f"{CODEC.encode(halt)[1]}\n" for halt in halts.values())
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)

@@ -9,15 +9,21 @@ from domain.halt import Halted, HaltEvent, HaltScope, Resumed, halts_after
 from domain.ports import Clock
 from infra.store.chain import GENESIS, row_hash
 from infra.store.codec import CODEC, utc_text
+from infra.store.statements import compiled
 from infra.store.tables import JOURNAL, META
 
 HALTS: Final = "halt"
+NOTE: Final = "halts"  # The key in meta of what is noted of them on PostgreSQL.
 
 _TOPICS: Final[dict[type, str]] = {Halted: "trading.halted", Resumed: "trading.resumed"}
 # On PostgreSQL who writes waits here for who wrote before; SQLite's transaction holds the file.
 _QUEUE: Final = select(META.c.value).where(META.c.key == "epoch").with_for_update()
 _HEAD: Final = select(JOURNAL.c.seq, JOURNAL.c.hash).order_by(JOURNAL.c.seq.desc()).limit(1)
 _VERSION: Final = select(func.max(JOURNAL.c.stream_seq)).where(JOURNAL.c.stream == HALTS)
+# What every order asks: the epoch, and whether there are halts that it has not seen.
+LAST_HALT: Final = _VERSION.scalar_subquery()
+IS_EPOCH: Final = META.c.key == "epoch"
+LOOK: Final = compiled(select(META.c.value, LAST_HALT).where(IS_EPOCH))
 HALT_ROWS: Final = (
     select(JOURNAL.c.kind, JOURNAL.c.data)
     .where(JOURNAL.c.stream == HALTS)

@@ -1,12 +1,12 @@
 """Setting and lifting halts from any process, whatever the engine does, and showing them.
 
-A halt is a row of the journal and a line of the file beside the store. The file comes first: from
-then on the guard lets no order of the scope pass. Who halts then waits, but not for ever, until
-the calls that had passed before have ended. Lifting goes the other way round, row before file.
+A halt is a row of the journal and a line of a note outside of it: a file beside the store, or a
+row of its own on PostgreSQL. The note comes first: from then on the guard lets no order of the
+scope pass. Who halts then waits, but not for ever, until the calls that had passed before have
+ended. Lifting goes the other way round, row before note.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -19,21 +19,21 @@ from domain.errors import InvalidInputError, StoreError
 from domain.halt import Halted, HaltEvent, HaltScope, Resumed, halts_after
 from domain.ports import Clock
 from domain.terms import OrderStatus, StrategyId, Symbol
-from infra.store.dialect import explained, writer_engine
-from infra.store.folders import beside
-from infra.store.gate import alone, gate_path
-from infra.store.halt_file import BY_HAND, change_halt_file, halt_file, read_halt_file
+from infra.store.drivers import HaltNote, Halts
+from infra.store.halt_file import BY_HAND, UNREADABLE
 from infra.store.halt_rows import append_halts, recorded_halts
-from infra.store.places import Place
-from infra.store.reading import open_reader, open_reader_at
+from infra.store.places import Place, note_of
+from infra.store.reading import open_reader_at
 from infra.store.views import OrderView
 
 CALLS_END_S: Final = 6.0  # A call's total timeout, and a little.
 _OTHERS_END_S: Final = 2.0
 _OUTCOMES_S: Final = 1.0
 _POLL_S: Final = 0.05
-
-_Halts = dict[HaltScope, Halted]
+_UNSAFE: Final = (
+    "And another resume or halt on this store was stopped in the midst of its work: when it goes "
+    "on it may undo this one. End that command, then halt again."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,8 @@ class HaltReport:
         halts: All that are in force now.
         is_quiet: No call that could place an order of the scope is under way any more.
         in_flight: The orders of the scope whose placement has no outcome.
-        unrecorded: Why the journal holds no row of it yet; None when it does. The halt stands.
+        unrecorded: Why the journal holds no row of it yet; None when it does. The halt stands, or
+            the text says what may undo it.
     """
 
     halts: tuple[Halted, ...]
@@ -54,28 +55,29 @@ class HaltReport:
 
 
 def set_halt(
-    store: Path, halted: Halted, *, clock: Clock, wait_s: float = CALLS_END_S
+    store: Place, halted: Halted, *, clock: Clock, wait_s: float = CALLS_END_S
 ) -> HaltReport:
     """Halt; after this returns no placement of the scope begins.
 
     Args:
-        store: The store's file.
+        store: Its file, or where it is on a server.
         halted: What, why and by whom.
         clock: For ``recorded_at``.
         wait_s: How long to wait for calls under way.
 
     Raises:
-        StoreError: There is no store, or the file beside it cannot be written.
+        StoreError: There is no store, or the halt cannot be noted.
     """
     require_store(store)
     # Another command that hangs must not keep a halt from being set; halts only add.
-    with _only_command(store) as is_alone:
-        halts, is_quiet = shut(store, halted, wait_s, is_alone=is_alone)
+    note = note_of(store)
+    with note.alone("halting", _OTHERS_END_S) as is_alone:
+        halts, is_quiet, is_safe = shut(store, halted, wait_s, is_alone=is_alone)
         unrecorded = None
         try:
-            _record(store, (halted,), clock)
+            _record(note, (halted,), clock)
         except StoreError as error:
-            unrecorded = str(error)
+            unrecorded = str(error) if is_safe else f"{error} {_UNSAFE}"
     in_flight = _in_flight(store, halted.scope)
     return HaltReport(
         halts=tuple(halts.values()),
@@ -85,7 +87,7 @@ def set_halt(
     )
 
 
-def lift_halt(store: Path, resumed: Resumed, *, clock: Clock) -> tuple[Halted, ...]:
+def lift_halt(store: Place, resumed: Resumed, *, clock: Clock) -> tuple[Halted, ...]:
     """Lift the halt of a scope; return those that stand.
 
     Raises:
@@ -93,23 +95,28 @@ def lift_halt(store: Path, resumed: Resumed, *, clock: Clock) -> tuple[Halted, .
         StoreError: It cannot be written, or another command is at it; the halt stands.
     """
     require_store(store)
-    with _only_command(store) as is_alone:
+    note = note_of(store)
+    with note.alone("halting", _OTHERS_END_S) as is_alone:
         if not is_alone:
             msg = "Another halt or resume is under way on this store; try again when it has ended."
             raise StoreError(msg)
-        lifted = _halts_of(store, resumed.scope)
-        _record(store, (resumed,), clock)
+        lifted = _halts_of(store, note, resumed.scope)
+        _record(note, (resumed,), clock)
         # A halt does not wait for ever for who resumes: what was set meanwhile stands.
-        left = _change(store, lambda found: _without(found, lifted) | _from_rows(store))
+        left, _ = note.change(
+            lambda found: _without(found, lifted) | _from_rows(store),
+            is_adding=False,
+            wait_s=_OTHERS_END_S,
+        )
     if left is None:
-        msg = f"{halt_file(store)} changes all the time; look who writes it, then try again."
+        msg = f"{note} changes all the time; look who writes it, then try again."
         raise StoreError(msg)
     return tuple(left.values())
 
 
-def _halts_of(store: Path, scope: HaltScope) -> tuple[Halted, ...]:
-    """Return the halts of the scope, in the file and in the journal."""
-    places = (_from_file(store), _from_rows(store))
+def _halts_of(store: Place, note: HaltNote, scope: HaltScope) -> tuple[Halted, ...]:
+    """Return the halts of the scope, in the note and in the journal."""
+    places = (note.read(), _from_rows(store))
     found = tuple(halts[scope] for halts in places if scope in halts)
     if not found:
         standing = ", ".join(map(str, places[0] | places[1])) or "none"
@@ -117,33 +124,48 @@ def _halts_of(store: Path, scope: HaltScope) -> tuple[Halted, ...]:
     return found
 
 
-def _without(halts: _Halts, lifted: Sequence[Halted]) -> _Halts:
+def _without(halts: Halts, lifted: Sequence[Halted]) -> Halts:
     return {scope: halt for scope, halt in halts.items() if halt not in lifted}
 
 
 def shut(
-    store: Path, halted: Halted, wait_s: float, *, is_alone: bool = True
-) -> tuple[_Halts, bool]:
-    """Put the halt in the file, then wait for the calls that passed before; False: one goes on.
+    store: Place, halted: Halted, wait_s: float, *, is_alone: bool = True
+) -> tuple[Halts, bool, bool]:
+    """Note the halt, then wait for the calls that passed before.
+
+    Returns:
+        The halts in force; whether all calls have ended; whether no other command that was
+        stopped in the midst of its work could take the note away when it goes on.
 
     Raises:
-        StoreError: The file cannot be written; the halts before stand.
+        StoreError: It cannot be noted; the halts before stand.
     """
-    recorded = _from_rows(store)
+    note, recorded = note_of(store), _from_rows(store)
     # The other command may be lifting this very scope: it must see that this halt is another.
     again = {} if is_alone else {halted.scope: halted}
-    halts = _change(
-        store, lambda found: halts_after(found | recorded | again, (halted,)), is_adding=True
+    halts, is_safe = note.change(
+        lambda found: halts_after(found | recorded | again, (halted,)),
+        is_adding=True,
+        wait_s=_OTHERS_END_S,
     )
     assert halts is not None, "a halt is written in any case"
-    with alone(gate_path(store), wait_s) as is_quiet:
-        return halts, is_quiet
+    with note.alone("gate", wait_s) as is_quiet:
+        return halts, is_quiet, is_safe
 
 
-def halts_in_force(store: Place) -> _Halts:
-    """Return all halts, of the file and of the journal; a store that cannot be read adds none."""
-    halts = _from_file(store) if isinstance(store, Path) else {}
-    return halts | _from_rows(store)
+def halts_in_force(store: Place) -> Halts:
+    """Return all halts, those that are noted and those of the journal.
+
+    Raises:
+        StoreError: One of them cannot be read; the text says what the other holds.
+    """
+    noted = note_of(store).read()
+    try:
+        return noted | _rows(store)
+    except StoreError as error:
+        known = "; ".join(halt.text for halt in noted.values()) or "none that is noted outside"
+        msg = f"Its halts are not known: {error} In force whatever the journal says: {known}."
+        raise StoreError(msg) from error
 
 
 def covering(halts: Iterable[Halted], symbol: Symbol, strategy_id: StrategyId) -> Halted | None:
@@ -151,80 +173,56 @@ def covering(halts: Iterable[Halted], symbol: Symbol, strategy_id: StrategyId) -
     return next((halt for halt in halts if halt.scope.covers(symbol, strategy_id)), None)
 
 
-def open_orders(store: Path, scope: HaltScope) -> tuple[OrderView, ...]:
+def open_orders(store: Place, scope: HaltScope) -> tuple[OrderView, ...]:
     """Return the orders of a scope that have not ended, oldest first."""
     return _orders(store, scope, (status for status in OrderStatus if not status.is_terminal))
 
 
-def record_missing(connection: Connection, store: Path, clock: Clock) -> None:
-    """Write down the halts that only the file knows: the store was busy when they were set."""
-    missing = _missing(connection, store)
+def record_missing(connection: Connection, store: Place, clock: Clock) -> None:
+    """Write down the halts that only the note knows: the store was busy when they were set."""
+    missing = _missing(connection, note_of(store))
     if missing:
         append_halts(connection, missing, clock)
 
 
-def require_store(store: Path) -> None:
+def require_store(store: Place) -> None:
     """Raise StoreError where no store is: nobody can say what halts there."""
-    if not store.is_file():
+    if not isinstance(store, Path):
+        note_of(store).read()
+    elif not store.is_file():
         msg = f"There is no store at {store}; check the path, or name another with --store."
         raise StoreError(msg)
 
 
-def _only_command(store: Path) -> AbstractContextManager[bool]:
-    return alone(beside(store, ".halting"), _OTHERS_END_S)
-
-
-def _from_file(store: Path) -> _Halts:
-    path = halt_file(store)
+def _from_rows(store: Place) -> Halts:
+    """Return the halts by the journal; who halts is not kept by a journal that nobody can read."""
     try:
-        return read_halt_file(path)
-    except OSError as error:
-        msg = f"{path} cannot be read: {error.strerror}; check the permissions of its folder."
-        raise StoreError(msg) from error
-
-
-def _from_rows(store: Place) -> _Halts:
-    try:
-        with open_reader_at(store) as reader, reader.snapshot() as connection:
-            return recorded_halts(connection)
+        return _rows(store)
     except StoreError:
         return {}
 
 
-def _change(
-    store: Path, change: Callable[[_Halts], _Halts], *, is_adding: bool = False
-) -> _Halts | None:
-    path = halt_file(store)
-    try:
-        # Held for the reading and writing of the file alone, so who waits in vain waits for a
-        # command that was stopped just there.
-        with alone(beside(store, ".halt-file"), _OTHERS_END_S):
-            return change_halt_file(path, change, is_adding=is_adding)
-    except OSError as error:
-        msg = (
-            f"{path} cannot be written: {error.strerror}. To halt the account by hand, make an "
-            "empty file of that name, or stop the engine."
-        )
-        raise StoreError(msg) from error
+def _rows(store: Place) -> Halts:
+    with open_reader_at(store) as reader, reader.snapshot() as connection:
+        return recorded_halts(connection)
 
 
-def _record(store: Path, events: Sequence[HaltEvent], clock: Clock) -> None:
-    engine = writer_engine(store)
-    with explained(store), engine.connect() as connection, connection.begin():
-        earlier = [halt for halt in _missing(connection, store) if halt not in events]
+def _record(note: HaltNote, events: Sequence[HaltEvent], clock: Clock) -> None:
+    with note.writing() as connection:
+        earlier = [halt for halt in _missing(connection, note) if halt not in events]
         append_halts(connection, (*earlier, *events), clock)
 
 
-def _missing(connection: Connection, store: Path) -> list[Halted]:
+def _missing(connection: Connection, note: HaltNote) -> list[Halted]:
     recorded = recorded_halts(connection)
     return [
         halt
-        for scope, halt in _from_file(store).items()
-        if scope not in recorded and halt.reason != BY_HAND
+        for scope, halt in note.read(connection).items()
+        if scope not in recorded and halt.reason not in (BY_HAND, UNREADABLE)
     ]
 
 
-def _in_flight(store: Path, scope: HaltScope) -> tuple[OrderView, ...]:
+def _in_flight(store: Place, scope: HaltScope) -> tuple[OrderView, ...]:
     """Return the placements without an outcome; the last ones get a moment to be written down."""
     until_s = monotonic() + _OUTCOMES_S
     while True:
@@ -237,9 +235,9 @@ def _in_flight(store: Path, scope: HaltScope) -> tuple[OrderView, ...]:
 
 
 def _orders(
-    store: Path, scope: HaltScope, statuses: Iterable[OrderStatus]
+    store: Place, scope: HaltScope, statuses: Iterable[OrderStatus]
 ) -> tuple[OrderView, ...]:
-    with open_reader(store) as reader, reader.snapshot():
+    with open_reader_at(store) as reader, reader.snapshot():
         found = [order for status in statuses for order in reader.orders(status=status)]
     covered = [order for order in found if scope.covers(order.symbol, order.strategy_id)]
     return tuple(sorted(covered, key=lambda order: order.created_at))

@@ -10,12 +10,14 @@ import json
 import os
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 from infra.store.folders import beside
 from infra.store.views import Head
 
+_SUM: Final = 16
 _SIZE: Final = 160  # Always the same, well within what a disk writes at once.
 
 
@@ -32,7 +34,8 @@ def read_noted(store: Path) -> Noted | None:
     try:
         found = json.loads(_path_of(store).read_text(encoding="utf-8"))
         head = Head(int(found["seq"]), str(found["hash"]))
-        return Noted(head, is_clean=found["clean"] is True)
+        is_edited = found["sum"] != _sum(head, json.dumps(found["clean"]))
+        return None if is_edited else Noted(head, is_clean=found["clean"] is True)
     except (OSError, ValueError, LookupError, TypeError):
         return None
 
@@ -47,7 +50,7 @@ def noted_fault(store: Path) -> str:
         is_odd = bool(path.read_bytes()) and read_noted(store) is None
     except OSError:
         return ""
-    return f"{path.name} holds no head: nothing could be compared with it" if is_odd else ""
+    return f"{path.name} holds no head as it was written: none compared" if is_odd else ""
 
 
 class HeadFile:
@@ -77,8 +80,14 @@ class HeadFile:
     def _write(self, head: Head, *, is_clean: bool) -> None:
         if self._descriptor is not None:
             word = "true" if is_clean else "false"
-            text = f'{{"seq": {head.seq}, "hash": "{head.hash}", "clean": {word}}}'
+            said = f'"seq": {head.seq}, "hash": "{head.hash}", "clean": {word}'
+            text = f'{{{said}, "sum": "{_sum(head, word)}"}}'
             os.pwrite(self._descriptor, text.ljust(_SIZE - 1).encode() + b"\n", 0)
+
+
+def _sum(head: Head, word: str) -> str:
+    """Return a checksum: for who edits the file by hand, not for who knows how it is made."""
+    return sha256(f"{head.seq} {head.hash} {word}".encode()).hexdigest()[:_SUM]
 
 
 def _path_of(store: Path) -> Path:

@@ -17,7 +17,9 @@ from domain.errors import StoreError
 from domain.ports import Clock
 from domain.terms import AccountId
 from infra.store import dialect, sqlite_file
-from infra.store.drivers import Driver, Lock, PostgresPlace, Probe, Watch
+from infra.store.drivers import Driver, Gate, HaltNote, Lock, PostgresPlace, Watch
+from infra.store.gate import FileGate
+from infra.store.halt_note import FileNote
 from infra.store.lock import StoreLock
 
 _SCHEMES: Final = ("postgresql", "postgresql+psycopg")
@@ -100,12 +102,20 @@ def driver_of(engine: Engine) -> Driver:
     return driver
 
 
-def probe_of(place: Place) -> Probe:
-    """Return a connection for quick looks."""
+def gate_of(place: Place) -> Gate:
+    """Return where the orders of an engine pass."""
     if isinstance(place, Path):
-        return dialect.Probe(place)
-    probe: Probe = _postgres().PostgresProbe(place)
-    return probe
+        return FileGate(place)
+    gate: Gate = _postgres("postgres_halts").PostgresGate(place)
+    return gate
+
+
+def note_of(place: Place) -> HaltNote:
+    """Return where the halts are noted outside of the journal."""
+    if isinstance(place, Path):
+        return FileNote(place)
+    note: HaltNote = _postgres("postgres_halts").PostgresNote(place)
+    return note
 
 
 def watch_of(place: Place) -> Watch:

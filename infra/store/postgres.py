@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
+from hashlib import sha256
 from itertools import chain, islice
 from typing import Any, Final, LiteralString
 
@@ -133,12 +134,12 @@ class PostgresDriver:
     def transaction(self, *, is_writing: bool) -> Iterator[None]:
         """Commit what is done inside, or nothing of it; writing waits for the head."""
         try:
-            with _translated():
+            with translated():
                 self._cursor.execute(_BEGIN if is_writing else _BEGIN_READING)
                 if is_writing:
                     self._cursor.execute(_LOCK_HEAD)
             yield
-            with _translated():
+            with translated():
                 # A line that breaks here leaves open whether this was committed.
                 self._raw.commit()
         except BaseException:
@@ -149,7 +150,7 @@ class PostgresDriver:
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """Keep what is done inside, or nothing of it, within a transaction."""
-        with _translated():
+        with translated():
             self._cursor.execute("SAVEPOINT part")
         try:
             yield
@@ -158,17 +159,17 @@ class PostgresDriver:
                 self._cursor.execute("ROLLBACK TO part")
                 self._cursor.execute("RELEASE part")
             raise
-        with _translated():
+        with translated():
             self._cursor.execute("RELEASE part")
 
     def read(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
         """Return the rows that ``statement`` finds."""
-        with _translated():
+        with translated():
             return self._cursor.execute(_placed(statement), values).fetchall()
 
     def write(self, statement: str, rows: Iterable[Sequence[Any]]) -> int:
         """Run ``statement`` for each row; return how many rows it changed."""
-        with _translated():
+        with translated():
             if not statement.startswith("INSERT"):
                 self._cursor.executemany(_placed(statement), map(_storable, rows))
                 return self._cursor.rowcount
@@ -185,8 +186,14 @@ class PostgresDriver:
             self.core.close()
 
 
+def lock_key(place: PostgresPlace, what: str = "") -> int:
+    """Return the number of an advisory lock of the store: of its account, or what is named."""
+    words = f"oncefill {place.schema}" if not what else f"oncefill {what} {place.schema}"
+    return int.from_bytes(sha256(words.encode()).digest()[:8], signed=True)
+
+
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
     """Raise what the rest of the store knows; nothing outside this module sees psycopg."""
     try:
         yield
@@ -207,26 +214,6 @@ def _storable(values: Sequence[Any]) -> Sequence[Any]:
     if any(isinstance(value, str) and "\0" in value for value in values):
         return [v.replace("\0", "\ufffd") if isinstance(v, str) else v for v in values]
     return values
-
-
-class PostgresProbe:
-    """infra.store.drivers.Probe on PostgreSQL; a broken line is made anew at the next look."""
-
-    def __init__(self, place: PostgresPlace) -> None:
-        self._place = place
-        with _translated():
-            self._raw = connect_to(place)
-
-    def read(self, statement: str) -> list[Any]:
-        """Return the rows that ``statement`` finds; raise DriverError."""
-        with _translated():
-            if self._raw.closed:
-                self._raw = connect_to(self._place)
-            return self._raw.execute(_placed(statement)).fetchall()
-
-    def close(self) -> None:
-        """Let go of the connection."""
-        self._raw.close()
 
 
 def guards_missing(connection: Connection) -> list[str]:

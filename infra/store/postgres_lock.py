@@ -7,7 +7,6 @@ is gone. So the engine needs connections to the server itself, not to a pool of 
 import json
 import os
 import socket
-from hashlib import sha256
 from typing import Any, Final
 
 import psycopg
@@ -18,7 +17,7 @@ from domain.ports import Clock
 from domain.terms import AccountId
 from infra.store.codec import utc_text
 from infra.store.drivers import PostgresPlace
-from infra.store.postgres import connect_to, server_explained
+from infra.store.postgres import connect_to, lock_key, server_explained
 
 _HOLDER: Final = "SELECT value FROM meta WHERE key = 'holder'"
 _HELD: Final = (
@@ -76,7 +75,7 @@ class PostgresLock:
 
 
 def _take(connection: psycopg.Connection[Any], place: PostgresPlace, account_id: AccountId) -> None:
-    key = _lock_key(place)
+    key = lock_key(place)
     (is_held,) = connection.execute("SELECT pg_try_advisory_lock(%s)", (key,)).fetchone() or (0,)
     if not is_held:
         msg = (
@@ -88,15 +87,11 @@ def _take(connection: psycopg.Connection[Any], place: PostgresPlace, account_id:
 
 def holder_of(place: PostgresPlace) -> tuple[str, bool]:
     """Return what the last engine wrote of itself, and whether an engine holds the lock now."""
-    key = _lock_key(place) % 2**64
+    key = lock_key(place) % 2**64
     with server_explained(place), connect_to(place) as connection:
         held = connection.execute(_HELD, (key >> 32, key % 2**32)).fetchall()
         ((text,),) = connection.execute(_HOLDER).fetchall() or [("",)]
     return text, bool(held)
-
-
-def _lock_key(place: PostgresPlace) -> int:
-    return int.from_bytes(sha256(f"oncefill {place.schema}".encode()).digest()[:8], signed=True)
 
 
 def _holder(connection: psycopg.Connection[Any]) -> str:

@@ -9,10 +9,12 @@ import msgspec
 from sqlalchemy import Connection, delete, insert, inspect, select, update
 
 from domain.errors import FencedError, StoreError
+from infra.store.halt_rows import NOTE
 from infra.store.places import Place, descriptions, triggers_of
 from infra.store.tables import META, REVISION, SCHEMA_VERSION, StoreRow
 
 _ENCODE: Final = msgspec.json.Encoder().encode
+_UNCOVERED: Final = ("sum", "holder", NOTE)
 _IS_EPOCH: Final = META.c.key == "epoch"
 
 
@@ -28,8 +30,8 @@ def create_schema(connection: Connection, meta: Mapping[str, str]) -> None:
 
 
 def meta_sum(meta: Mapping[str, str]) -> str:
-    """Return the checksum of what the store says about itself; its holder comes and goes."""
-    covered = sorted((key, value) for key, value in meta.items() if key not in ("sum", "holder"))
+    """Return the checksum of what the store says about itself; its holder and halts come and go."""
+    covered = sorted((key, value) for key, value in meta.items() if key not in _UNCOVERED)
     return sha256(_ENCODE(covered)).hexdigest()
 
 

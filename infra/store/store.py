@@ -136,8 +136,7 @@ class Store:
             self.epoch = read_epoch(connection)
             noted = read_noted(self.path) if isinstance(self.path, Path) else None
             require_sound(connection, self.path, noted)
-            if isinstance(self.path, Path):
-                record_missing(connection, self.path, self._clock)
+            record_missing(connection, self.path, self._clock)
             self._head = head_of(connection)
         with explained(self.path):
             self._lock.name_holder()

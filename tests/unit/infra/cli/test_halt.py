@@ -62,6 +62,21 @@ def test_where_no_store_is_nothing_is_said_of_halts(perform, folder):
         assert f"There is no store at {folder / 'mistyped.db'}" in err
 
 
+@pytest.mark.parametrize("is_halted", [True, False])
+def test_a_store_that_cannot_be_read_is_not_said_to_be_free_of_halts(perform, folder, is_halted):
+    if is_halted:
+        halt(perform, folder)
+    (folder / "oncefill.db-wal").unlink(missing_ok=True)
+    (folder / "oncefill.db").write_bytes(b"x" * 8192)
+
+    for words in (("halts",), ("halts", "--json")):
+        code, out, err = perform(*words, "--store", folder)
+
+        assert (code, out) == (1, "")
+        assert "Its halts are not known" in err
+        assert ("account is halted since" in err) == is_halted
+
+
 def test_a_halt_that_should_cancel_says_that_nobody_answers(perform, folder):
     code, out, err = halt(perform, folder, "--cancel", "--json")
 

@@ -16,13 +16,13 @@ def load(tmp_path):
     def read(text="", **environ):
         file = tmp_path / "oncefill.toml"
         file.write_text(text)
-        return load_settings(file, environ)
+        return load_settings(file, environ)[0]
 
     return read
 
 
 def test_without_anything_the_defaults_hold(load):
-    assert load() == load_settings(None, {"HOME": "x"}) == Settings()
+    assert load() == load_settings(None, {"HOME": "x"})[0] == Settings()
 
 
 def test_a_file_sets_settings_and_their_parts(load):
@@ -97,3 +97,21 @@ def test_a_mistake_in_the_environment_is_named_by_its_variable(load):
 def test_a_file_that_is_not_there_is_said(tmp_path):
     with pytest.raises(InvalidInputError, match="cannot be read"):
         load_settings(tmp_path / "none.toml", {})
+
+
+def test_a_store_is_named_beside_the_settings(tmp_path):
+    file = tmp_path / "oncefill.toml"
+    file.write_text('store = "postgresql://me@host/trade"\naccount_id = "main"')
+    given = {"ONCEFILL_STORE": "elsewhere", "ONCEFILL_RUNTIME": "/run/trade"}
+
+    assert load_settings(file, {})[1] == "postgresql://me@host/trade"
+    assert load_settings(file, given)[1] == "elsewhere"
+    assert load_settings(None, {})[1] is None
+
+
+def test_a_store_that_is_no_name_is_refused(tmp_path):
+    file = tmp_path / "oncefill.toml"
+    file.write_text("store = 5")
+
+    with pytest.raises(InvalidInputError, match=r"oncefill.toml: store: give a folder"):
+        load_settings(file, {})

@@ -12,11 +12,12 @@ from domain.halt import ACCOUNT
 from infra.signals import door as door_module
 from infra.signals.address import address, socket_path
 from infra.signals.client import NoAnswerError, ask_door
-from infra.signals.desk import Desk, Served
+from infra.signals.desk import Desk
 from infra.signals.door import Door, private_folder
 from infra.store.halts import lift_halt, set_halt
 from infra.store.reading import open_reader
 from tests.desks import LiveDesk
+from tests.doors import a_door
 from tests.unit.domain.test_halt import halted, resumed
 
 SIGNAL = {"signal_id": "m-1", "symbol": "005930", "side": "BUY", "order_qty": "10"}
@@ -33,19 +34,8 @@ def desk(tmp_path):
 
 @pytest.fixture
 def served(desk):
-    made = Served(
-        engine=desk.engine,
-        store=desk.path,
-        started_at=desk.clock.now(),
-        ready=Event(),
-        stopping=Event(),
-    )
-    door = Door(socket_path(desk.path), Desk(made), line_s=0.3)
-    door.open()
-    yield made
-    door.shut()
-    door.close()
-    assert not socket_path(desk.path).exists()
+    with a_door(desk) as made:
+        yield made
 
 
 def connect(served):

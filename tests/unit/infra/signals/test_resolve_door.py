@@ -2,7 +2,6 @@
 
 import json
 from datetime import timedelta
-from threading import Event
 
 import pytest
 
@@ -11,10 +10,8 @@ from domain.terms import OrderStatus
 from infra.brokers.paper import FaultPlan
 from infra.cli import order
 from infra.cli.main import parse
-from infra.signals.address import socket_path
-from infra.signals.desk import Desk, Served
-from infra.signals.door import Door
 from tests.desks import LiveDesk, buy, with_settings
+from tests.doors import a_door
 
 TIMING = BrokerTiming(
     call_timeout_s=0.2, latest_accept_s=0.05, longest_hidden_s=0.05, send_window_s=0.3
@@ -35,18 +32,8 @@ def desk(tmp_path):
         retry_waits_s=(0.05, 0.05, 0.05),
     )
     made.start(faults=LOST)
-    served = Served(
-        engine=made.engine,
-        store=made.path,
-        started_at=made.clock.now(),
-        ready=Event(),
-        stopping=Event(),
-    )
-    door = Door(socket_path(made.path), Desk(served), line_s=0.3)
-    door.open()
-    yield made
-    door.shut()
-    door.close()
+    with a_door(made):
+        yield made
     made.stop()
 
 

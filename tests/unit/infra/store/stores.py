@@ -12,6 +12,31 @@ from tests.unit.domain.orders import NOW, a_signal, accepted, created, filled, s
 
 PAPER = AccountId("paper")
 
+# A process that says what was acknowledged; its argument is a folder or a URL.
+WRITES_UNTIL_KILLED = """
+import sys
+from pathlib import Path
+from domain.journal import Committed
+from infra.log import configure_log
+from infra.store.places import is_url
+from tests.unit.infra.store.stores import a_filled_order, a_store
+
+configure_log(level="warning")
+named = sys.argv[1]
+store = a_store(None, url=named) if is_url(named) else a_store(Path(named))
+journal = store.journal()
+def acknowledged(reply):
+    assert isinstance(reply, Committed)
+    print(reply.seq, reply.append.stream, flush=True)
+number = 0
+while True:
+    for _ in range(20):
+        number += 1
+        for step in a_filled_order(number):
+            journal.append(step, acknowledged)
+    journal.drain()
+"""
+
 
 def a_store(folder, clock=None, *, url=None, **options):
     """Open the store in ``folder``, or the one at ``url``."""

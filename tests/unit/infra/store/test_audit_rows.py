@@ -9,7 +9,7 @@ import pytest
 from domain.lifecycle import topics_of
 from infra.store.audit import verify
 from infra.store.belonging import has_topics, is_at_home
-from infra.store.chain import row_hash
+from infra.store.chain import GENESIS, row_hash
 from infra.store.export import export_lines, verify_export
 from infra.store.reading import open_reader
 from tests.unit.domain import orders as o
@@ -126,6 +126,16 @@ def test_a_clock_that_was_set_back_is_no_finding(path):
 @pytest.mark.parametrize("content", [b"x", b"\0" * 160, b"\xff", b"{}", b"[1]"])
 def test_a_head_file_that_holds_no_head_is_found(path, content):
     path.with_name(path.name + ".head").write_bytes(content)
+
+    assert failed(path) == [{"noted heads"}, set()]
+
+
+@pytest.mark.parametrize(
+    "edit", [{"seq": 0, "hash": GENESIS}, {"clean": False}, {"clean": 1}, {"sum": "0" * 16}]
+)
+def test_a_head_file_that_was_edited_is_found(path, edit):
+    file = path.with_name(path.name + ".head")
+    file.write_text(json.dumps(json.loads(file.read_text()) | edit))
 
     assert failed(path) == [{"noted heads"}, set()]
 

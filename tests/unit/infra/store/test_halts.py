@@ -3,25 +3,20 @@
 import fcntl
 import os
 import stat
-import subprocess
-import sys
 from contextlib import ExitStack, closing
-from threading import Thread
 
 import pytest
 
-from domain.errors import HaltedError, InvalidInputError, NotSentError, StoreError
-from domain.halt import ACCOUNT, parse_scope
+from domain.errors import HaltedError, StoreError
+from domain.halt import ACCOUNT
 from infra.store.audit import verify
 from infra.store.dialect import writer_engine
 from infra.store.gate import gate_path
 from infra.store.halts import halts_in_force, lift_halt, set_halt
 from infra.store.reading import open_reader
 from tests.fakes_time import ManualClock
-from tests.house.files import ROOT
-from tests.unit.domain.orders import doubted, started
 from tests.unit.domain.test_halt import CROSSOVER, SAMSUNG, halted, resumed
-from tests.unit.infra.store.stores import a_filled_order, a_store, commit, passes, steps
+from tests.unit.infra.store.stores import a_store, passes
 
 CLOCK = ManualClock()
 
@@ -73,19 +68,6 @@ def test_a_halt_is_a_row_and_a_private_file_and_the_guard_says_no(store):
         passes(guard)
 
 
-@pytest.mark.parametrize(
-    ("scope", "held"),
-    [(SAMSUNG, [True, True, False]), (CROSSOVER, [True, False, True]), (ACCOUNT, [True] * 3)],
-)
-def test_only_the_orders_of_its_scope_are_held_back(store, scope, held):
-    guard = store.guard()
-
-    halt(store, scope)
-
-    orders = [("005930", "crossover"), ("005930", ""), ("000660", "crossover")]
-    assert [is_held(guard, *order) for order in orders] == held
-
-
 def test_resume_lifts_one_halt_and_leaves_the_others(store):
     guard = store.guard()
     halt(store, SAMSUNG)
@@ -100,14 +82,6 @@ def test_resume_lifts_one_halt_and_leaves_the_others(store):
     assert not is_held(guard, "005930", "crossover")
     assert not store.path.with_name("HALT").exists()
     assert len(rows(store)) == 4
-
-
-def test_resume_of_what_is_not_halted_says_what_is(store):
-    halt(store, SAMSUNG)
-
-    with pytest.raises(InvalidInputError, match="no halt of account; in force: symbol:005930"):
-        resume(store)
-    assert is_held(store.guard())
 
 
 @pytest.mark.parametrize("lost", ["file", "rows"])
@@ -221,6 +195,35 @@ def test_resume_keeps_a_halt_that_was_set_while_it_worked(store, monkeypatch, ne
     assert not is_held(guard)
 
 
+def test_a_halt_that_a_stopped_resume_could_undo_says_so(store, monkeypatch):
+    monkeypatch.setattr("infra.store.dialect.BUSY_MS", 10)
+    monkeypatch.setattr("infra.store.halts._OTHERS_END_S", 0.05)
+    with ExitStack() as busy:
+        resume_ = busy.enter_context(store.path.with_name("oncefill.db.halt-file").open("w"))
+        fcntl.flock(resume_, fcntl.LOCK_EX)
+
+        assert halt(store, SAMSUNG).unrecorded is None  # The row stands, whatever it does.
+        busy.enter_context(other := writer_engine(store.path).connect())
+        busy.enter_context(other.begin())
+        said = halt(store).unrecorded
+
+    assert "locked" in said
+    assert "it may undo this one. End that command, then halt again." in said
+
+
+def test_a_halt_stands_by_its_row_when_a_resume_that_was_stopped_goes_on(store):
+    """It has compared the file with what it read, and a halt comes before it removes it."""
+    guard = store.guard()
+    halt(store, SAMSUNG)
+    lift_halt(store.path, resumed(SAMSUNG), clock=CLOCK)
+    assert halt(store).unrecorded is None
+
+    store.path.with_name("HALT").unlink()
+
+    assert is_held(guard)
+    assert list(halts_in_force(store.path)) == [ACCOUNT]
+
+
 def test_a_command_that_hangs_keeps_no_halt_from_being_set(store, monkeypatch):
     monkeypatch.setattr("infra.store.halts._OTHERS_END_S", 0.05)
     with ExitStack() as hung:
@@ -231,52 +234,6 @@ def test_a_command_that_hangs_keeps_no_halt_from_being_set(store, monkeypatch):
         assert halt(store).unrecorded is None
 
     assert is_held(store.guard())
-
-
-def test_a_halt_waits_for_the_call_under_way_and_lets_no_other_begin(store):
-    guard = store.guard()
-    reports = []
-    with guard.hold(symbol="005930", strategy_id=""):
-        halting = Thread(target=lambda: reports.append(halt(store, wait_s=10)))
-        halting.start()
-        until(lambda: is_held(guard))
-        assert reports == []
-    halting.join(10)
-
-    assert [report.is_quiet for report in reports] == [True]
-
-
-def test_a_call_that_hangs_does_not_keep_a_halt_from_returning(store):
-    with store.guard().hold(symbol="005930", strategy_id=""):
-        report = halt(store, wait_s=0.05)
-
-    assert not report.is_quiet
-    assert is_held(store.guard())
-
-
-def test_placements_without_an_outcome_are_named(store):
-    journal = store.journal()
-    commit(journal, *steps(started()))
-    commit(journal, *a_filled_order(2, symbol="000660"))
-    assert [o.signal_id for o in halt(store, SAMSUNG).in_flight] == ["s-1"]
-    assert halt(store, parse_scope("symbol:000660")).in_flight == ()
-
-
-def test_orders_in_doubt_are_named_at_once(store):
-    commit(store.journal(), *steps(started(), doubted()))
-
-    (order,) = halt(store).in_flight
-
-    assert order.status == "IN_DOUBT"
-
-
-def test_while_a_halt_is_being_set_an_order_does_not_wait(store):
-    guard = store.guard()
-    with gate_path(store.path).open("w") as gate:
-        fcntl.flock(gate, fcntl.LOCK_EX)
-        with pytest.raises(NotSentError, match="being halted"):
-            passes(guard)
-    passes(guard)
 
 
 def test_a_gate_that_was_deleted_is_made_again(store):
@@ -311,32 +268,3 @@ def test_a_folder_that_cannot_be_written_is_said(store, monkeypatch):
     with pytest.raises(StoreError, match="HALT cannot be written"):
         halt(store)
     assert is_held(store.guard())
-
-
-HALT_FROM_ELSEWHERE = """
-import sys
-from pathlib import Path
-from infra.store.halts import set_halt
-from tests.unit.infra.store.test_halts import CLOCK, halted
-report = set_halt(Path(sys.argv[1]), halted(), clock=CLOCK)
-sys.exit(0 if report.is_quiet else 1)
-"""
-
-
-@pytest.mark.slow
-def test_another_process_halts_while_this_one_holds_the_store(store):
-    guard = store.guard()
-    passes(guard)
-
-    words = [sys.executable, "-c", HALT_FROM_ELSEWHERE, str(store.path)]
-    assert subprocess.run(words, check=False, cwd=ROOT).returncode == 0
-
-    assert is_held(guard)
-    commit(store.journal(), *a_filled_order())
-    assert rows(store) == [("Halted", ("trading.halted",))]
-    assert halts_in_force(store.path)[ACCOUNT].reason == "a test"
-
-
-def until(condition):
-    while not condition():
-        pass

@@ -3,7 +3,7 @@
 import os
 import socket
 import threading
-from contextlib import closing, contextmanager
+from contextlib import closing
 
 import psycopg
 import pytest
@@ -14,6 +14,7 @@ from domain.journal import Committed, LoadRecords
 from infra.store.audit import verify
 from infra.store.places import place_of
 from infra.store.reading import open_reader, open_reader_at
+from tests.servers import somebody
 from tests.unit.domain.orders import NOW, accepted, filled, started
 from tests.unit.infra.store.stores import (
     a_filled_order,
@@ -51,19 +52,10 @@ def store(url):
     opened.close()
 
 
-@contextmanager
-def sql(store):
-    """A connection of somebody else's, in the store's schema."""
-    options = dict(store.path.options)
-    with psycopg.connect(**options, autocommit=True) as connection:
-        connection.execute(f"SET search_path = {store.path.schema}")
-        yield connection
-
-
 @pytest.mark.parametrize("attack", REFUSED)
 def test_the_journal_only_grows(store, attack):
     commit(store.journal(), *a_filled_order())
-    with sql(store) as other:
+    with somebody(store.path) as other:
         before = other.execute("SELECT * FROM journal ORDER BY seq").fetchall()
 
         with pytest.raises(psycopg.IntegrityError):
@@ -166,7 +158,7 @@ def test_commits_of_others_are_waited_for_and_seen(store):
     journal = store.journal()
     commit(journal, a_note("first"))
     replies = []
-    with sql(store) as other, other.transaction():
+    with somebody(store.path) as other, other.transaction():
         other.execute("SELECT value FROM meta WHERE key = 'epoch' FOR UPDATE")
         journal.append(a_note("second"), replies.append)
         drain = threading.Thread(target=journal.drain)
@@ -210,7 +202,7 @@ def test_a_server_that_is_not_there_says_so(tmp_path):
 def test_numbers_keep_every_digit_on_the_server(store):
     commit(store.journal(), *steps(started(), accepted(), filled(NUMBER, px=NUMBER)))
 
-    with sql(store) as other:
+    with somebody(store.path) as other:
         kind, digits = other.execute(
             "SELECT pg_typeof(last_px)::text, last_px::text FROM fills"
         ).fetchone()

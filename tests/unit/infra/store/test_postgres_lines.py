@@ -9,18 +9,21 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from domain.errors import AccountLockedError, StoreError
-from domain.journal import LoadRecords
+from domain.journal import AppendFailed, Committed, LoadRecords
+from infra.store import postgres as postgres_module
 from infra.store.audit import verify
 from infra.store.reading import open_reader
 from tests.house.files import ROOT
+from tests.servers import running_server, somebody
 from tests.unit.infra.store.stores import (
+    WRITES_UNTIL_KILLED,
     a_filled_order,
     a_note,
     a_store,
@@ -41,19 +44,10 @@ def store(url):
     opened.close()
 
 
-@contextmanager
-def sql(store):
-    """A connection of somebody else's, in the store's schema."""
-    options = dict(store.path.options)
-    with psycopg.connect(**options, autocommit=True) as connection:
-        connection.execute(f"SET search_path = {store.path.schema}")
-        yield connection
-
-
 def test_a_server_that_ends_the_line_stops_the_journal(store):
     journal = store.journal()
     commit(journal, *a_filled_order(1))
-    with sql(store) as other:
+    with somebody(store.path) as other:
         other.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid != pg_backend_pid()"
             " AND backend_type = 'client backend'"
@@ -70,15 +64,16 @@ def test_a_server_that_ends_the_line_stops_the_journal(store):
 
 
 class CutLine:
-    """Carries bytes to the server; once armed, the next COMMIT is the last that it carries.
+    """Carries bytes to the server; once armed it breaks when it is to carry ``word``.
 
-    With ``is_committed`` the server hears it and answers, and nobody hears the answer.
+    With ``is_heard`` the server hears it and answers; with ``is_answered`` the engine hears that.
     """
 
-    def __init__(self, host, folder, *, is_committed):
+    def __init__(self, host, folder, word=b"COMMIT\0", *, is_heard, is_answered=False):
         self.is_armed = False
         self._server = f"{host}/.s.PGSQL.5432"
-        self._is_committed = is_committed
+        self._word = word
+        self._is_heard, self._is_answered = is_heard, is_answered
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(folder / ".s.PGSQL.5432"))
         self._listener.listen()
@@ -110,58 +105,180 @@ class CutLine:
                     data = end.recv(65536)
                     if not data:
                         return
-                    if end is client and self.is_armed and b"COMMIT\0" in data:
-                        if self._is_committed:
+                    if end is client and self.is_armed and self._word in data:
+                        if self._is_heard:
                             server.sendall(data)
-                            server.recv(65536)
+                            answer = server.recv(65536)
+                        if self._is_answered:
+                            client.sendall(answer)
                         return
                     (server if end is client else client).sendall(data)
 
 
-@pytest.mark.parametrize("is_committed", [True, False])
-def test_a_line_that_breaks_during_commit_acknowledges_nothing(postgres, is_committed):
-    url = postgres.url()
+@contextmanager
+def by_line(postgres, url, **options):
+    """A store, and the line that it is reached by."""
     with tempfile.TemporaryDirectory() as short:  # A socket's path is at most 107 long.
-        line = CutLine(postgres.host, Path(short), is_committed=is_committed)
+        line = CutLine(postgres.host, Path(short), **options)
         with closing(line), closing(a_store(None, url=url.replace(postgres.host, short))) as store:
+            yield store, line
+
+
+@pytest.mark.parametrize(
+    ("word", "is_heard"),
+    [(b"COMMIT\0", True), (b"COMMIT\0", False), (b"BEGIN", False), (b"INSERT", True)],
+)
+def test_a_line_that_breaks_during_commit_acknowledges_nothing(postgres, word, is_heard):
+    url = postgres.url()
+    is_committed = is_heard and word.startswith(b"COMMIT")
+    order = a_filled_order(2)[0]
+    with by_line(postgres, url, word=word, is_heard=is_heard) as (store, line):
+        journal = store.journal()
+        commit(journal, *a_filled_order(1))
+        replies, told = [], []
+        journal.watch(lambda *words: told.append(words))
+        line.is_armed = True
+        journal.append(order, replies.append)
+
+        with pytest.raises(StoreError, match="Nothing of this commit was acknowledged"):
+            journal.drain()
+        line.is_armed = False
+
+        assert (replies, told) == ([], [])
+        with pytest.raises(StoreError, match="has failed"):
+            journal.drain()
+    with closing(opened_in_time(url)) as store, open_reader(url) as reader:
+        journal = store.journal()
+        assert len(ask(journal, LoadRecords(0))) == 5 + is_committed
+        (again,) = commit(journal, order)
+        assert isinstance(again, AppendFailed if is_committed else Committed)
+        assert len(ask(journal, LoadRecords(0))) == 6, "told again, it is there once"
+        assert verify(reader).ok
+
+
+def test_a_line_that_breaks_after_the_answer_keeps_what_was_acknowledged(postgres):
+    url, replies = postgres.url(), []
+    with by_line(postgres, url, is_heard=True, is_answered=True) as (store, line):
+        journal = store.journal()
+        line.is_armed = True
+        journal.append(a_note("first"), replies.append)
+        journal.drain()
+        journal.append(a_note("second"), replies.append)
+        with pytest.raises(StoreError, match="Nothing of this commit was acknowledged"):
+            journal.drain()
+        line.is_armed = False
+
+    assert [reply.seq for reply in replies] == [1]
+    with closing(opened_in_time(url)) as store:
+        assert len(ask(store.journal(), LoadRecords(0))) == 1
+
+
+SLOW_COMMIT = """
+CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS
+  'BEGIN PERFORM pg_advisory_xact_lock(42); RETURN NULL; END';
+CREATE CONSTRAINT TRIGGER wait AFTER INSERT ON journal DEFERRABLE INITIALLY DEFERRED
+  FOR EACH ROW EXECUTE FUNCTION wait();
+SELECT pg_advisory_lock(42)
+"""
+
+
+@contextmanager
+def in_commit(store, journal, replies):
+    """Give the failures of a drain, in a list, while its COMMIT waits."""
+    failures = []
+
+    def drain():
+        try:
+            journal.drain()
+        except StoreError as error:
+            failures.append(str(error))
+
+    with somebody(store.path) as other:
+        other.execute(SLOW_COMMIT)
+        journal.append(a_note(), replies.append)
+        draining = threading.Thread(target=drain)
+        draining.start()
+        while not other.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchall():
+            assert draining.is_alive()
+        yield failures
+        draining.join()
+
+
+def test_a_server_that_gives_up_a_commit_has_written_nothing(url, monkeypatch):
+    monkeypatch.setitem(postgres_module._SESSION, "lock_timeout", "1s")
+    replies = []
+    with closing(a_store(None, url=url)) as store:
+        journal = store.journal()
+        commit(journal, *a_filled_order(1))
+        with in_commit(store, journal, replies) as failures:
+            pass
+
+        assert "lock timeout" in failures[0]
+        assert replies == []
+    with open_reader(url) as reader:
+        assert reader.head().seq == 5
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60)
+def test_a_server_that_dies_in_a_commit_and_comes_again_has_written_nothing_of_it():
+    replies = []
+    with tempfile.TemporaryDirectory() as folder, running_server(Path(folder)) as server:
+        url = server.url()
+        with closing(a_store(None, url=url)) as store:
             journal = store.journal()
             commit(journal, *a_filled_order(1))
-            replies, told = [], []
-            journal.watch(lambda *words: told.append(words))
-            line.is_armed = True
-            journal.append(a_note(), replies.append)
+            with suppress(psycopg.Error), in_commit(store, journal, replies) as failures:
+                server.die_and_start_again()
 
-            with pytest.raises(StoreError, match="Nothing of this commit was acknowledged"):
-                journal.drain()
-            line.is_armed = False
+            assert "Nothing of this commit was acknowledged" in failures[0]
+            assert replies == []
+        with closing(a_store(None, url=url)) as again, open_reader(url) as reader:
+            journal = again.journal()
+            assert len(ask(journal, LoadRecords(0))) == 5
+            commit(journal, *a_filled_order(2))
+            assert verify(reader).ok
 
-            assert (replies, told) == ([], [])
-            with pytest.raises(StoreError, match="has failed"):
-                journal.drain()
+
+def test_a_head_that_somebody_keeps_stops_the_engine_and_nothing_is_written(url, monkeypatch):
+    monkeypatch.setitem(postgres_module._SESSION, "lock_timeout", "100ms")
+    replies = []
     with closing(a_store(None, url=url)) as store:
-        assert len(ask(store.journal(), LoadRecords(0))) == 5 + is_committed
+        journal = store.journal()
+        journal.append(a_note(), replies.append)
+        with somebody(store.path) as other, other.transaction():
+            other.execute("SELECT value FROM meta WHERE key = 'epoch' FOR UPDATE")
+            with pytest.raises(StoreError, match="lock timeout"):
+                journal.drain()
+    with open_reader(url) as reader:
+        assert (replies, reader.head().seq) == ([], 0)
 
 
-WRITES_UNTIL_KILLED = """
-import sys
-from domain.journal import Committed
-from infra.log import configure_log
-from tests.unit.infra.store.stores import a_filled_order, a_store
+@pytest.mark.slow
+def test_a_deadlock_that_the_engine_loses_writes_nothing(store, url):
+    journal, replies = store.journal(), []
+    journal.append(a_filled_order(1)[0], replies.append)
+    with somebody(store.path) as other, other.transaction():
+        # The engine looks first, and gives way.
+        other.execute("SET LOCAL deadlock_timeout = '30s'")
+        other.execute("LOCK TABLE orders IN EXCLUSIVE MODE")
+        failures = []
 
-configure_log(level="warning")
-store = a_store(None, url=sys.argv[1])
-journal = store.journal()
-def acknowledged(reply):
-    assert isinstance(reply, Committed)
-    print(reply.seq, reply.append.stream, flush=True)
-number = 0
-while True:
-    for _ in range(20):
-        number += 1
-        for step in a_filled_order(number):
-            journal.append(step, acknowledged)
-    journal.drain()
-"""
+        def drain():
+            with pytest.raises(StoreError, match="deadlock"):
+                journal.drain()
+            failures.append("deadlock")
+
+        draining = threading.Thread(target=drain)
+        draining.start()
+        while not other.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchall():
+            assert draining.is_alive()
+        other.execute("SELECT value FROM meta WHERE key = 'epoch' FOR UPDATE")
+        draining.join()
+
+    assert (failures, replies) == (["deadlock"], [])
+    with open_reader(url) as reader:
+        assert reader.head().seq == 0
 
 
 @pytest.mark.slow

@@ -23,7 +23,14 @@ from infra.store.journal import SqlJournal
 from infra.store.reading import open_reader
 from tests.fakes_time import ManualClock
 from tests.unit.domain.orders import B1, a_signal, accepted, filled, started
-from tests.unit.infra.store.stores import a_filled_order, a_store, ask, commit, steps
+from tests.unit.infra.store.stores import (
+    WRITES_UNTIL_KILLED,
+    a_filled_order,
+    a_store,
+    ask,
+    commit,
+    steps,
+)
 
 
 @pytest.fixture
@@ -231,28 +238,6 @@ def test_an_event_that_cannot_be_written_is_refused_where_it_is_appended(store):
         journal.append(wrong, lambda _: None)
 
     assert journal.depth == 0
-
-
-WRITES_UNTIL_KILLED = """
-import sys
-from pathlib import Path
-from domain.journal import Committed
-from infra.log import configure_log
-from tests.unit.infra.store.stores import a_filled_order, a_store
-
-configure_log(level="warning")
-journal = a_store(Path(sys.argv[1])).journal()
-def acknowledged(reply):
-    assert isinstance(reply, Committed)
-    print(reply.seq, reply.append.stream, flush=True)
-number = 0
-while True:
-    for _ in range(20):
-        number += 1
-        for step in a_filled_order(number):
-            journal.append(step, acknowledged)
-    journal.drain()
-"""
 
 
 @pytest.mark.slow

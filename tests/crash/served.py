@@ -1,0 +1,121 @@
+"""A served engine as a process of its own, asked as a user asks it."""
+
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from domain.events import Source
+from infra.signals.address import folder_of
+from infra.signals.client import NoAnswerError, ask_door
+from infra.store.audit import verify
+from infra.store.places import place_of
+from infra.store.reading import open_reader_at
+from tests.crash.ledger import broker_ledger
+
+ROOT = Path(__file__).parents[2]
+CONFIG = """session = "ALWAYS_OPEN"
+signal_deadline_s = 600
+[timing]
+call_timeout_s = 0.5
+send_window_s = 1
+"""
+OK, FAILED, WRONG_USE, NO_ENGINE, HALTED = 0, 1, 2, 3, 4
+
+
+class Served:
+    """Starts engines on one folder, and asks them things as a user does."""
+
+    def __init__(self, folder, url=None):
+        self.named = url or folder / "engine"
+        self.options = ("--store", self.named)
+        self.config = folder / "oncefill.toml"
+        self.config.write_text(CONFIG)
+        self.store = place_of(url or folder / "engine" / "oncefill.db")
+        self.folder = folder_of(self.store)
+
+    def begin(self, *options):
+        words = ["serve", *self.options, "--config", self.config, *options]
+        return subprocess.Popen(
+            [sys.executable, ROOT / "run.py", *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    @contextmanager
+    def engine(self, *options):
+        with self.begin(*options) as process:
+            try:
+                said = process.stdout.readline()
+                while said and not said.startswith("Ready"):
+                    said = process.stdout.readline()
+                assert said, process.stderr.read()
+                yield process
+            finally:
+                if process.poll() is None:
+                    process.kill()
+
+    def run(self, *words):
+        return subprocess.run(
+            [sys.executable, ROOT / "run.py", *words, *self.options],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    def place(self, signal_id, *options):
+        words = ("order", "place", "005930", "BUY", "10", "--signal-id", signal_id)
+        return self.run(*words, *options)
+
+    def halt(self, *options):
+        return self.run("halt", "--scope", "account", "--reason", "a test", "--json", *options)
+
+    def resume(self):
+        return self.run("resume", "--scope", "account", "--reason", "over")
+
+    def placed(self, after, before):
+        """Return the placements that the broker answered between two moments."""
+        with open_reader_at(self.store) as reader:
+            events = [record.event for record in reader.records()]
+        answers = [e.at for e in events if getattr(e, "source", None) is Source.ANSWER]
+        return [at for at in answers if after < at < before]
+
+    def signal(self, signal_id):
+        """Tell a signal as a feed does: again and again until it has its receipt."""
+        wish = {"signal_id": signal_id, "symbol": "005930", "side": "BUY", "order_qty": "1"}
+        try:
+            return "receipt" in ask_door(self.store, {"signal": wish}, patience_s=15)
+        except NoAnswerError:
+            return False
+
+    def check(self, taken):
+        """Every signal taken has its one order, which has ended; ours and the broker's agree."""
+        with open_reader_at(self.store) as reader:
+            assert verify(reader).ok, verify(reader)
+            orders = reader.orders()
+        assert set(taken) <= {order.signal_id for order in orders}
+        assert [order for order in orders if order.is_open] == []
+        ids = [order.client_order_id for order in broker_ledger(self.folder).orders]
+        assert len(ids) == len(set(ids)), "a signal has two orders at the broker"
+        assert set(ids) == {order.client_order_id for order in orders if order.broker_order_id}
+
+    def until_rest(self, count):
+        for _ in range(1200):
+            with open_reader_at(self.store) as reader:
+                orders = reader.orders()
+            if len(orders) >= count and not any(order.is_open for order in orders):
+                return
+            Event().wait(0.05)
+        pytest.fail(f"still open: {[order for order in orders if order.is_open]}")
+
+
+def end(process, number=signal.SIGTERM):
+    process.send_signal(number)
+    out, err = process.communicate(timeout=12)
+    return process.returncode, out, err
