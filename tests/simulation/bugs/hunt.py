@@ -21,6 +21,7 @@ SEARCHED = (
     "network",
     "nameless",
     "totals",
+    "halts",
 )
 
 
@@ -44,6 +45,7 @@ CATCHES: dict[str, Catch] = {
         ("bucket_empty_at_boot", "rush", 1),
         ("calls_left_called_twice", "crashes", 6),
         ("cancel_assumed_done", "mixed", 7),
+        ("cancels_held_back", "halts", 2),
         ("checkpoint_apart_from_position", "mixed", 0),
         ("compared_with_a_conflict_on_its_way", "crashes", 392),
         ("doubt_forgotten_at_restart", "mixed", 0),
@@ -51,6 +53,9 @@ CATCHES: dict[str, Catch] = {
         ("fill_key_is_the_exec_id", "mixed", 0),
         ("fills_by_message_alone", "mixed", 2),
         ("forgotten_turn", "crashes", 1),
+        ("gate_closed_before_the_call", "halts", 89),
+        ("halts_in_the_journal_ignored", "halts", 0),
+        ("halts_of_strategies_ignored", "halts", 0),
         ("no_fencing", "takeover", 3),
         ("no_fingerprint_claim", "nameless", 9),
         ("no_settle", "doubt", 0),
