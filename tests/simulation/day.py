@@ -18,6 +18,7 @@ from actors.runtime import Faults, Killed, SimulatedSystem, Timeline
 from domain.broker import ClientIdSupport, FillNews
 from domain.errors import EngineStoppedError, InvalidInputError
 from tests.fakes import MemoryStore
+from tests.simulation.busts import withdraw
 from tests.simulation.exchange import Exchange
 from tests.simulation.halter import Halter
 from tests.simulation.oracle import Oracle, ViolationError
@@ -68,6 +69,7 @@ class Day:
         )
         self.oracle = Oracle(self.store, self.exchange, settings.rate.requests, is_hashed)
         self.random = plan
+        self.busts = Random(f"busts {seed}")
         self.person = Person(self)
         self.halter = Halter(self, self.weather.halts, Random(f"halts {seed}"))
         self.oracle.unhashed = self.halter.folder
@@ -206,6 +208,8 @@ class Day:
         ):
             for _ in range(times):
                 self.timeline.push(self.random.random() * day_s, what)
+        for _ in range(weather.busts):
+            self.timeline.push(self.busts.random() * day_s, self._withdraw)
         self._prepare_strangers()
         self.halter.prepare()
         self.timeline.push(day_s, self._heal)
@@ -248,6 +252,14 @@ class Day:
         self.network.is_silent = False
         if self.random.random() < 0.5:
             self.network.gap()
+
+    def _withdraw(self) -> None:
+        filled = [each for each in self.exchange.orders if each.is_ours and each.cum_qty]
+        if filled:
+            booked = self.busts.choice(filled)
+            self.counts["busts"] += 1
+            self.note(booked.request.client_order_id, "the broker withdraws an execution")
+            withdraw(self.exchange, booked, self.busts)
 
     def _misdirect(self) -> None:
         if self.exchange.fills:

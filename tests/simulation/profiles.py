@@ -31,7 +31,8 @@ def later_dice(seed: int, drawn: Weather, profile: str) -> Weather:
     if profile == "calm":
         return drawn
     halts = Random(f"halts of {profile} {seed}").choice((0, 0, 0, 1, 3))
-    return replace(drawn, halts=drawn.halts or halts)
+    busts = Random(f"busts of {profile} {seed}").choice((0, 0, 0, 1, 5))
+    return replace(drawn, halts=drawn.halts or halts, busts=drawn.busts or busts)
 
 
 def _mixed(random: Random) -> Weather:
@@ -261,6 +262,12 @@ def _halts(random: Random) -> Weather:
     return replace(drawn, halts=random.choice((3, 8)), writes=writes)
 
 
+def _busts(random: Random) -> Weather:
+    """A broker that takes back what it has executed, late or lost as all it tells."""
+    drawn = random.choice((_mixed, _network, _crashes, _machine, _nameless, _totals))(random)
+    return replace(drawn, busts=random.choice((6, 12)))
+
+
 PROFILES: dict[str, Callable[[Random], Weather]] = {
     "mixed": _mixed,
     "network": _network,
@@ -273,5 +280,6 @@ PROFILES: dict[str, Callable[[Random], Weather]] = {
     "nameless": _nameless,
     "totals": _totals,
     "halts": _halts,
+    "busts": _busts,
     "calm": lambda _: calm(),
 }

@@ -68,6 +68,7 @@ class Weather:
         are_alike: Many orders look the same; else hardly any do.
         resolves_s: How long a person looks at an order in doubt before they decide about it.
         halts: How often trading is halted for a while.
+        busts: How often the broker takes back an execution.
         starts_s: Seconds into the virtual evening; midnight in Seoul comes 20 s after 0.
     """
 
@@ -85,6 +86,7 @@ class Weather:
     outages: int = 0
     silences: int = 0
     halts: int = 0
+    busts: int = 0
     latency_s: tuple[float, float] = (0.005, 0.03)
     are_alike: bool = False
     resolves_s: float = 5.0

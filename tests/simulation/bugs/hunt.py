@@ -22,6 +22,7 @@ SEARCHED = (
     "nameless",
     "totals",
     "halts",
+    "busts",
 )
 
 
@@ -49,6 +50,7 @@ CATCHES: dict[str, Catch] = {
         ("checkpoint_apart_from_position", "mixed", 0),
         ("compared_with_a_conflict_on_its_way", "crashes", 392),
         ("doubt_forgotten_at_restart", "mixed", 0),
+        ("busts_to_nothing_overlooked", "busts", 34),
         ("ended_orders_deaf_to_fills", "mixed", 5),
         ("fill_key_is_the_exec_id", "mixed", 0),
         ("fills_by_message_alone", "mixed", 2),
