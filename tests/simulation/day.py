@@ -72,7 +72,6 @@ class Day:
         self.busts = Random(f"busts {seed}")
         self.person = Person(self)
         self.halter = Halter(self, self.weather.halts, Random(f"halts {seed}"))
-        self.oracle.unhashed = self.halter.folder
         self.main: Process | None = None
         self.processes: list[Process] = []
         self.sent: deque[float] = deque()

@@ -57,6 +57,7 @@ class Halter:
         self._folder = TemporaryDirectory(prefix="oncefill-day-") if halts else None
         self.folder = self._folder.name if self._folder else ""
         self._path = Path(os.path.realpath(self.folder)) / STORE_FILE
+        day.oracle.unhashed = self.folder
         if halts:
             self._path.write_bytes(_empty_store())
 

@@ -234,8 +234,7 @@ def _nameless(random: Random) -> Weather:
         # Pages may be stale as well, and both together must stay within V.
         hidden_s=min(drawn.habits.hidden_s, 0.1),
         foreign=choice((0.0, 0.3)),
-        # With a clock that is wrong by more than is allowed for, nobody can tell twins apart.
-        twins=0.0 if drawn.clock_steps else 0.5,
+        twins=0.5,
     )
     policy = choice((None, AbsentPolicy.STRICT, AbsentPolicy.AUTOMATIC))
     settings = replace(drawn.settings, absent_policy=policy)
