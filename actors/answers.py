@@ -105,14 +105,15 @@ class Answers:
     ) -> tuple[OrderEvent, ...]:
         """Return what a look at all orders means for one in doubt, which has no id there.
 
-        Exactly one that may be it is it; of several none is: a person says which.
+        The only one there is it; of several none is: a person says which. One of earlier counts
+        as well, for a clock may be wrong.
         """
         numbers = ", ".join(news.broker_order_id for news in (*look.since, *look.before))
         if not is_complete:
             reason = "the broker showed only a part of its orders; asking again"
             return self._looked(order, reason, is_settled=is_settled, is_complete=False)
         match look.since:
-            case (found,):
+            case (found,) if not look.before:
                 return reports_in(order, found, Source.LOOK, self.now)
             case ():
                 if not is_settled:

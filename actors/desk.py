@@ -237,8 +237,10 @@ class OrderDesk(Actor):
             if len(self._given_up) > GIVEN_UP_KEPT:
                 del self._given_up[next(iter(self._given_up))]
         self._unsent.discard(known)
-        live = self._live.pop(known, None)
-        if live is not None:
+        live = self._live.get(known)
+        # An actor that has left said it before its successor began: that one stays.
+        if live is not None and live[0] is rested.order:
+            del self._live[known]
             self._leaving[known] = _Leaving(rested.order, live[1])
         rested.order.tell(Leave())
 

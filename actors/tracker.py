@@ -135,6 +135,9 @@ class TrackerActor(Actor):
         match news:
             case FillNews() | OrderNews() if self._is_stream_hint:
                 self._touch()
+            case FillNews(fill=fill) if fill.last_qty < ZERO:
+                # It may overtake what it withdraws; the poll brings both.
+                self._touch()
             case FillNews(fill=fill):
                 self._tell_fill(fill, Source.STREAM)
             case OrderNews(order=order):
@@ -172,6 +175,7 @@ class TrackerActor(Actor):
             self._nudged = is_nudged
             return
         if not self._followed and not is_nudged and self._told_until is not None:
+            self._schedule()
             return
         self._asked_at = self.system.now()
         self._ask(ListOrders(self._since()))
@@ -222,7 +226,9 @@ class TrackerActor(Actor):
     def _on_orders(self, page: Page[BrokerOrder], since: datetime) -> None:
         news = tuple(order for order in page.items if self._is_news(order))
         self._is_whole = page.is_complete
-        if any(self._lacks_fills(order) for order in news):
+        # What was withdrawn may leave an order's count as it was, or at zero.
+        is_all = self._is_full and self._has_fills and bool(page.items)
+        if is_all or any(self._lacks_fills(order) for order in news):
             self._held = news
             self._ask(ListFills(since))
             return
@@ -230,7 +236,7 @@ class TrackerActor(Actor):
         self._finish(is_complete=page.is_complete)
 
     def _on_fills(self, page: Page[BrokerFill]) -> None:
-        for fill in page.items:
+        for fill in sorted(page.items, key=lambda fill: fill.last_qty < ZERO):
             self._tell_fill(fill, Source.POLL)
         held, self._held = self._held, ()
         self._tell_orders(held)
@@ -239,9 +245,8 @@ class TrackerActor(Actor):
     def _lacks_fills(self, order: BrokerOrder) -> bool:
         if not self._has_fills:
             return False
-        is_again = self._is_full and self._is_followed(order) and order.cum_qty > 0
         # Less than was told: an execution was withdrawn, and that is one of its own.
-        return is_again or order.cum_qty != self._filled.get(_key(order), ZERO)
+        return order.cum_qty != self._filled.get(_key(order), ZERO)
 
     def _finish(self, *, is_complete: bool) -> None:
         if is_complete:
@@ -288,10 +293,12 @@ class TrackerActor(Actor):
     def _tell_fill(self, fill: BrokerFill, source: Source) -> None:
         identity = (fill.trade_date, fill.broker_order_id, fill.exec_id)
         is_new = identity not in self._counted
-        if is_new:
+        key = (fill.trade_date, fill.broker_order_id)
+        filled = self._filled.get(key, ZERO) + fill.last_qty
+        # Below zero what it withdraws is not known here: it is told again with that.
+        if is_new and filled >= ZERO:
             self._counted.add(identity)
-            key = (fill.trade_date, fill.broker_order_id)
-            self._filled[key] = self._filled.get(key, ZERO) + fill.last_qty
+            self._filled[key] = filled
         if is_new or self._is_followed(fill):
             self._to.executor(FillSeen(fill, source))
 

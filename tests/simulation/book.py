@@ -32,6 +32,7 @@ class Booked:
     Attributes:
         request: As it came; its client order id is the truth, shown or not.
         is_ours: False for an order that others placed on the account.
+        withdrawn_qty: What was executed and taken back.
         shown_from: When it appears in queries.
         rows: What was told of it, and since when: a stale page shows an older one.
     """
@@ -44,6 +45,7 @@ class Booked:
     state: BrokerState = BrokerState.ACCEPTED
     cum_qty: Decimal = ZERO
     cum_amount: Decimal = ZERO
+    withdrawn_qty: Decimal = ZERO
     reason: str = ""
     shown_from: datetime
     transact_time: datetime
@@ -62,6 +64,15 @@ class Booked:
         return max(ZERO, self.request.order_qty - self.cum_qty)
 
 
+def state_of(booked: Booked) -> BrokerState:
+    """Return the state after an execution, or after one was withdrawn: that trades no more."""
+    if booked.cum_qty >= booked.request.order_qty:
+        return BrokerState.FILLED
+    if booked.is_open:
+        return BrokerState.PARTIAL if booked.cum_qty else BrokerState.ACCEPTED
+    return BrokerState.CANCELLED if booked.state is BrokerState.FILLED else booked.state
+
+
 def row_at(booked: Booked, at: datetime) -> BrokerOrder | None:
     if booked.times[-1] <= at:
         return booked.rows[-1]
@@ -72,7 +83,10 @@ def row_at(booked: Booked, at: datetime) -> BrokerOrder | None:
 def fees_of(
     habits: Habits, settings: Settings, booked: Booked, qty: Decimal, px: Decimal
 ) -> tuple[Decimal, Decimal]:
-    """Return commission and tax of an execution."""
+    """Return commission and tax of an execution; one that is withdrawn gives them back."""
+    if qty < 0:
+        commission, tax = fees_of(habits, settings, booked, -qty, px)
+        return -commission, -tax
     request = booked.request
     if not habits.has_exec_ids:
         return ZERO, ZERO  # Which execution cost what cannot be told from a total.

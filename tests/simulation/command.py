@@ -7,7 +7,7 @@ from argparse import Namespace
 from domain.errors import InvalidInputError
 from tests.simulation.bugs import hunt
 from tests.simulation.campaign import Summary, be_silent, run_days, say, story
-from tests.simulation.weather import PROFILES
+from tests.simulation.profiles import PROFILES
 
 PROGRESS_DAYS = 50
 

@@ -17,13 +17,16 @@ from actors.engine import Engine, Ports
 from actors.runtime import Faults, Killed, SimulatedSystem, Timeline
 from domain.broker import ClientIdSupport, FillNews
 from domain.errors import EngineStoppedError, InvalidInputError
-from tests.fakes import MemoryProcess, MemoryStore
+from tests.fakes import MemoryStore
+from tests.simulation.busts import withdraw
 from tests.simulation.exchange import Exchange
+from tests.simulation.halter import Halter
 from tests.simulation.oracle import Oracle, ViolationError
 from tests.simulation.person import Person
 from tests.simulation.process import Process, Result, Watch, WorldClock
+from tests.simulation.profiles import draw, later_dice
 from tests.simulation.schedule import Wish, schedule
-from tests.simulation.weather import Weather, draw
+from tests.simulation.weather import Weather
 from tests.simulation.wire import Network, SimulatedGateway
 
 # 23:59:40 in Seoul: what begins at 0 meets midnight, and with it a new trade date.
@@ -53,7 +56,7 @@ class Day:
     ) -> None:
         self.seed = seed
         plan = Random(seed * 5)
-        self.weather = weather or draw(plan, profile)
+        self.weather = weather or later_dice(seed, draw(plan, profile), profile)
         self.counts: Counter[str] = Counter()
         self.notes: list[tuple[float, str, str]] | None = [] if tells else None
         self.timeline = Timeline(seed=seed * 5 + 1, is_traced=is_hashed)
@@ -66,7 +69,9 @@ class Day:
         )
         self.oracle = Oracle(self.store, self.exchange, settings.rate.requests, is_hashed)
         self.random = plan
+        self.busts = Random(f"busts {seed}")
         self.person = Person(self)
+        self.halter = Halter(self, self.weather.halts, Random(f"halts {seed}"))
         self.main: Process | None = None
         self.processes: list[Process] = []
         self.sent: deque[float] = deque()
@@ -132,7 +137,7 @@ class Day:
             faults=runtime,
             policy=self.weather.settings.restarts,
         )
-        store = MemoryProcess(self.store)
+        store = self.halter.store_of(self.store)
         # Two engines that both believe to be the only one count apart; after a kill the next one
         # goes on where the last one stood.
         sent = self.sent = deque(self.sent) if self.main is not None else self.sent
@@ -202,7 +207,10 @@ class Day:
         ):
             for _ in range(times):
                 self.timeline.push(self.random.random() * day_s, what)
+        for _ in range(weather.busts):
+            self.timeline.push(self.busts.random() * day_s, self._withdraw)
         self._prepare_strangers()
+        self.halter.prepare()
         self.timeline.push(day_s, self._heal)
 
     def _prepare_strangers(self) -> None:
@@ -243,6 +251,14 @@ class Day:
         self.network.is_silent = False
         if self.random.random() < 0.5:
             self.network.gap()
+
+    def _withdraw(self) -> None:
+        filled = [each for each in self.exchange.orders if each.is_ours and each.cum_qty]
+        if filled:
+            booked = self.busts.choice(filled)
+            self.counts["busts"] += 1
+            self.note(booked.request.client_order_id, "the broker withdraws an execution")
+            withdraw(self.exchange, booked, self.busts)
 
     def _misdirect(self) -> None:
         if self.exchange.fills:
@@ -292,6 +308,7 @@ class Day:
         self.is_healed = True
         self.note("", "all faults end")
         self.network.heal()
+        self.halter.resume_all()
         self.exchange.close()
         self.kills_left = 0
         self.store.fault = None
@@ -323,4 +340,5 @@ class Day:
                 if not process.system.is_dead:
                     process.system.kill()
             self._leave(process)
+        self.halter.close()
         self.counts["virtual_s"] += int(self.timeline.now_s)

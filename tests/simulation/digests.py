@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from tests.simulation.campaign import be_silent, digest_of
-from tests.simulation.weather import PROFILES
+from tests.simulation.profiles import PROFILES
 
 SEEDS = range(4)
 

@@ -35,7 +35,7 @@ from domain.terms import (
 )
 from infra.brokers.paper.orders import Account
 from infra.brokers.paper.rules import Refusal, refused
-from tests.simulation.book import MARKET_PX, OPEN, OPENING_CASH, Booked, fees_of, row_at
+from tests.simulation.book import MARKET_PX, OPEN, OPENING_CASH, Booked, fees_of, row_at, state_of
 from tests.simulation.weather import Habits
 
 
@@ -195,9 +195,7 @@ class Exchange:
         self._book_cash(booked, fill, sum(fees))
         booked.cum_qty += qty
         booked.cum_amount += qty * px
-        if booked.is_open or booked.cum_qty >= request.order_qty:
-            is_full = booked.cum_qty >= request.order_qty
-            booked.state = BrokerState.FILLED if is_full else BrokerState.PARTIAL
+        booked.state = state_of(booked)
         self._change(booked, tells=False)
         if self.habits.has_exec_ids:
             self.publish(FillNews(fill=fill))
@@ -287,7 +285,8 @@ class Exchange:
 
     def _cross(self, booked: Booked) -> None:
         """Tell a trade that the cancel crossed."""
-        if booked.leaves_qty:
+        is_hidden = booked.withdrawn_qty > 0 and not self.habits.has_exec_ids
+        if booked.leaves_qty and not is_hidden:
             qty = Decimal(1 + int(self._random.random() * int(booked.leaves_qty - 1)))
             self.trade(booked, qty, self._px(booked))
 

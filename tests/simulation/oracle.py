@@ -10,6 +10,7 @@ from typing import Any
 
 from domain.broker import ClientIdSupport
 from domain.events import (
+    CancelEnded,
     Cancelled,
     Expired,
     Failed,
@@ -63,6 +64,7 @@ class Oracle:
     Attributes:
         signals: What the runner told, by client order id: only these may become orders.
         chain: The hash of the journal so far.
+        unhashed: A name that differs from run to run; left out of the hash.
         most_sent: The most requests that left within one second.
     """
 
@@ -71,6 +73,7 @@ class Oracle:
     ) -> None:
         self.signals: dict[str, Signal] = {}
         self.chain = GENESIS
+        self.unhashed = ""
         self.most_sent = 0
         self.orders: dict[str, Order] = {}
         self.versions: Counter[str] = Counter()
@@ -83,7 +86,7 @@ class Oracle:
         habits = exchange.habits
         self._has_totals = not habits.has_exec_ids
         is_nameless = habits.client_ids is ClientIdSupport.NONE
-        self._expected = ("OVER_FILL", *(QUESTIONS if is_nameless else ()))
+        self._expected = ("OVER_FILL", "BUSTED", *(QUESTIONS if is_nameless else ()))
         self._started: Counter[str] = Counter()
         self._placed: Counter[str] = Counter()
         self._unapplied: deque[RecordedFill] = deque()
@@ -155,6 +158,8 @@ class Oracle:
             return
         kind, data = CODEC.encode(event)
         at = self.versions[stream]
+        if self.unhashed:
+            data = data.replace(self.unhashed, "")
         self.chain = row_hash((self.chain, self._seq, stream, at, kind, "", data, ""))
 
     def _check_state(self, append: Append) -> None:
@@ -179,6 +184,8 @@ class Oracle:
                     raise ViolationError("I9", "it is about to be sent after its cancel", known)
             case Filled():
                 self._fill(after, event)
+            case CancelEnded(reason=reason) if "Held back" in reason:
+                raise ViolationError("halt", "a cancel was held back", known)
             case SubmitFailed() | Failed():
                 self._require_absent(known, type(event).__name__)
             case Cancelled() | Expired() | Rejected():
@@ -201,7 +208,11 @@ class Oracle:
         self._unapplied.append(recorded(order, fill, self._seq))
 
     def _is_total(self, order: Order, fill: Filled, booked: Booked) -> bool:
-        """A total grows to what the broker counts, quantity and amount, and is never withdrawn."""
+        """A total goes to what the broker counts or has counted, quantity and amount."""
+        if booked.withdrawn_qty:
+            taken_off = -sum(each.last_qty for each in order.fills if each.last_qty < 0)
+            most = max(row.cum_qty for row in booked.rows)
+            return taken_off <= booked.withdrawn_qty and ZERO <= order.cum_qty <= most
         is_whole = order.cum_qty == booked.cum_qty
         return (
             fill.last_qty > 0
@@ -240,10 +251,11 @@ class Oracle:
             for order in self.orders.values()
             if not order.is_closed
         ]
-        theirs = sum(each.cum_qty for each in self._exchange.orders if each.is_ours)
-        here = sum(order.cum_qty for order in self.orders.values())
-        if theirs != here:
-            open_.append(f"{theirs} filled at the broker, {here} here")
+        for booked in self._exchange.orders:
+            order = self.orders.get(booked.request.client_order_id) if booked.is_ours else None
+            if order is not None and order.cum_qty != booked.cum_qty:
+                text = f"{booked.cum_qty} filled at the broker, {order.cum_qty} here"
+                open_.append(f"of {order.signal.signal_id} are {text}")
         if self._unapplied:
             open_.append(f"{len(self._unapplied)} fills not in the positions")
         return open_

@@ -70,6 +70,8 @@ class Watch:
         if self._calls > 1:
             raise ViolationError("one call at a time", f"{name} begins while another is out")
         self._day.oracle.sent(self._sent, self._day.timeline.now_s)
+        if name == "place":
+            self._day.halter.begins(what)
 
     def leaves(self, name: str, what: Any) -> None:
         """Something is about to leave."""
@@ -77,6 +79,7 @@ class Watch:
         if name == "place":
             is_fenced = self._store.epoch != self._day.store.epoch
             self._day.oracle.leaves(what, is_fenced=is_fenced)
+            self._day.halter.leaves(what)
 
     def flies(self, name: str, what: Any, change: int) -> None:
         """Something is on its way (+1), or has arrived (-1)."""

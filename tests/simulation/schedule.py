@@ -8,9 +8,10 @@ from typing import Any
 from domain.ids import client_order_id
 from domain.settings import PAPER
 from domain.signal import Cancel, Signal
-from domain.terms import OrderType, Side, SignalId, Symbol, TimeInForce
+from domain.terms import OrderType, Side, SignalId, StrategyId, Symbol, TimeInForce
 
 SYMBOLS = (Symbol("005930"), Symbol("000660"), Symbol("069500"))
+STRATEGIES = (StrategyId(""), StrategyId("alpha"), StrategyId("beta"))
 ALIKE_QTY = Decimal(10)
 PRICES = (60_000, 69_900, 70_000, 70_100, 71_000)
 
@@ -52,6 +53,7 @@ def _signal(random: Random, number: int) -> Signal:
         signal_id=SignalId(f"s-{number}"),
         account_id=PAPER,
         symbol=choice(SYMBOLS),
+        strategy_id=STRATEGIES[number % 3],
         side=choice((Side.BUY, Side.SELL)),
         order_qty=Decimal(choice((1, 2, 10, 50, 100))),
         order_type=OrderType.LIMIT if is_limit else OrderType.MARKET,

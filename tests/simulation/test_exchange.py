@@ -14,7 +14,8 @@ from domain.terms import TimeInForce
 from tests.contract.gateways import an_order
 from tests.fakes_time import ManualClock
 from tests.simulation.exchange import Exchange
-from tests.simulation.weather import Habits, Weather, draw
+from tests.simulation.profiles import draw
+from tests.simulation.weather import Habits, Weather
 from tests.simulation.wire import Network, SimulatedGateway, Unwatched
 
 SETTINGS = Settings(timing=BrokerTiming(call_timeout_s=1.0))

@@ -10,7 +10,7 @@ import pytest
 from tests.simulation.bugs import planted
 from tests.simulation.bugs.hunt import CATCHES, days_with
 from tests.simulation.campaign import be_silent, digest_of, run_days, story
-from tests.simulation.weather import PROFILES
+from tests.simulation.profiles import PROFILES
 
 DIGESTS = Path(__file__).with_name("digests.json")
 ROOT = Path(__file__).parents[2]
@@ -40,6 +40,13 @@ def test_the_days_are_as_bad_as_they_should_be():
 
     named = ("killed", "failed", "takeovers", "crashes", "fills", "calls")
     assert [name for name in named if counts[name] < 5] == []
+
+
+def test_halts_hold_orders_back():
+    counts = run_days(range(6), "halts").counts
+
+    assert counts["halts"] >= 18
+    assert counts["held"] >= 18
 
 
 def test_the_same_seed_is_the_same_day_in_every_process_and_on_every_python():

@@ -184,7 +184,7 @@ def to_look(look, *, is_settled=True, is_complete=True, order=None, **changes):
 
 
 def test_the_only_order_that_may_be_it_is_adopted_at_any_time():
-    (accepted,) = to_look(Look(since=(NEWS,), before=(OTHER,)), is_settled=False)
+    (accepted,) = to_look(Look(since=(NEWS,)), is_settled=False)
 
     assert (accepted.broker_order_id, accepted.source) == (NEWS.broker_order_id, Source.LOOK)
 
@@ -201,6 +201,15 @@ def test_of_several_none_is_taken(is_settled):
     looked, flag = to_look(Look(since=(NEWS, OTHER)), is_settled=is_settled)
 
     assert looked.is_settled is is_settled
+    assert flag.anomaly is Anomaly.SEVERAL_MATCH
+    assert all(number in flag.detail for number in ("0000000001", "0000000002"))
+
+
+def test_beside_an_older_order_that_looks_like_it_none_is_taken():
+    """Of two, the one placed since may be a stranger's when a clock was stepped."""
+    looked, flag = to_look(Look(since=(NEWS,), before=(OTHER,)), is_settled=False)
+
+    assert not looked.is_settled
     assert flag.anomaly is Anomaly.SEVERAL_MATCH
     assert all(number in flag.detail for number in ("0000000001", "0000000002"))
 

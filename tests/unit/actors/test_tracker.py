@@ -314,14 +314,17 @@ def test_two_fills_with_one_number_at_two_orders_both_count(tracker):
     assert isinstance(tracker.calls()[-1], ListFills)
 
 
-def test_an_order_that_has_left_is_not_polled_for(tracker):
+def test_an_order_that_has_left_is_not_polled_for(tracker, desk):
     tracker.tell(Follow("c-1", START))
     tracker.answer(a_page())
     asked = len(tracker.calls())
 
-    tracker.tell(Unfollow("c-1"), within_s=600)
+    tracker.tell(Unfollow("c-1"), within_s=desk.settings.reconcile_s)
 
     assert len(tracker.calls()) == asked
+    # Others may trade, and executions may be withdrawn: what is there is still compared.
+    tracker.tell(within_s=desk.settings.poll_idle_s + 1)
+    assert len(tracker.calls()) == asked + 1
 
 
 def a_request(signal):

@@ -1,0 +1,85 @@
+"""Executions that the broker withdraws reach their order, in whatever order they come."""
+
+from decimal import Decimal
+from types import SimpleNamespace
+
+import pytest
+
+from actors.messages import FillSeen, ListFills, Rested, Stays
+from actors.tracker import TrackerActor, TrackerNeighbours
+from domain.broker import BrokerState, FillNews, StreamGap
+from domain.events import Source
+from tests.desks import buy, cancel
+from tests.unit.actors.rigs import a_broker_fill, a_broker_order, a_page, some_capabilities
+
+BUST = a_broker_fill(exec_id="2", last_qty=Decimal(-100))
+EMPTY = a_broker_order(cum_qty=Decimal(0), state=BrokerState.CANCELLED)
+
+
+@pytest.fixture
+def tracker(lone, desk):
+    """A tracker that has made its first full look and waits."""
+    to = TrackerNeighbours(
+        broker=lone.to("broker"), executor=lone.to("executor"), position=lone.to("position")
+    )
+    lone.spawn(TrackerActor, desk.settings, to, some_capabilities(), {})
+    lone.answer(a_page())
+    lone.answer(a_page())
+    return lone
+
+
+def fills_told(tracker):
+    return [seen.fill for seen in tracker.told["executor"] if isinstance(seen, FillSeen)]
+
+
+def test_a_full_look_asks_for_the_fills_of_an_order_of_which_all_was_withdrawn(tracker):
+    tracker.tell(StreamGap(reason="reconnected"))
+
+    tracker.answer(a_page(EMPTY))
+    tracker.answer(a_page(a_broker_fill(), BUST))
+
+    assert FillSeen(BUST, Source.POLL) in tracker.told["executor"]
+
+
+def test_a_bust_on_the_stream_is_a_hint_for_it_may_come_too_early(tracker):
+    tracker.tell(FillNews(fill=BUST))
+
+    tracker.answer(a_page(a_broker_order(cum_qty=Decimal(1), state=BrokerState.CANCELLED)))
+
+    assert fills_told(tracker) == []
+    assert isinstance(tracker.calls()[-1], ListFills)
+
+
+def test_a_page_that_is_turned_round_tells_the_execution_before_its_bust(tracker):
+    tracker.tell(StreamGap(reason="reconnected"))
+    tracker.answer(a_page(EMPTY))
+
+    tracker.answer(a_page(BUST, a_broker_fill()))
+
+    assert fills_told(tracker) == [a_broker_fill(), BUST]
+
+
+def test_a_bust_without_its_execution_is_told_again_with_it(tracker):
+    tracker.tell(StreamGap(reason="reconnected"))
+    tracker.answer(a_page(EMPTY))
+    tracker.answer(a_page(BUST, is_complete=False))
+    tracker.tell(within_s=2)
+    tracker.answer(a_page(EMPTY))
+
+    tracker.answer(a_page(a_broker_fill(), BUST))
+
+    assert fills_told(tracker) == [BUST, a_broker_fill(), BUST]
+
+
+def test_an_order_that_came_back_is_not_taken_for_the_actor_that_left(desk):
+    desk.start().tell(buy(limit_px=Decimal(60_000)))
+    desk.resting()
+    known = desk.order().client_order_id
+    former = SimpleNamespace(tell=lambda message: None)
+
+    for word in (Rested(known, former, None), Stays(known)):
+        desk.system.actors["executor"].tell(word)
+    desk.run_for(1)
+    desk.tell(cancel())
+
+    desk.until_status("CANCELLED", within_s=5)
