@@ -124,7 +124,7 @@ class Halter:
         way = self._random.random()
         if way < 0.25:
             # The command ends between file and journal, or the journal cannot be written.
-            _, is_quiet = shut(self._path, halted, 0.0)
+            _, is_quiet, _ = shut(self._path, halted, 0.0)
         else:
             is_quiet = set_halt(self._path, halted, clock=clock, wait_s=0.0).is_quiet
         if way > 0.75:
