@@ -19,6 +19,8 @@ MAX_EXPONENT = 18
 _LONGEST_TEXT = 64
 _NUMBER_CHARACTERS = frozenset("0123456789+-.eE")
 
+_ONE = Decimal(1)
+
 # The caller's thread may have any context. A product of two parsed numbers has at most 56 digits,
 # which leaves room for more terms than a journal can hold.
 _EXACT = Context(
@@ -81,6 +83,8 @@ def is_multiple(value: Decimal, step: Decimal) -> bool:
 
 def trim(value: Decimal) -> Decimal:
     """Return the same number without trailing zeros and without a positive exponent."""
+    if value.same_quantum(_ONE):
+        return value  # As most quantities are; a context costs more than all of the rest.
     with exact():
         return value.quantize(Decimal(1)) if value == value.to_integral() else value.normalize()
 

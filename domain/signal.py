@@ -216,11 +216,12 @@ def signal_digest(signal: Signal) -> str:
 
     A field that is None leaves no trace, so that fields added later keep older digests valid.
     """
-    lines = (
-        f"{name}={len(text)}:{text}"
-        for name in _DEFAULTS[Signal]
-        if (text := _canonical(getattr(signal, name))) is not None
-    )
+    lines: list[str] = []
+    for name in _DEFAULTS[Signal]:
+        value = getattr(signal, name)
+        if value is not None:
+            text = _canonical(value)
+            lines.append(f"{name}={len(text)}:{text}")
     return sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -308,10 +309,8 @@ def _moment(field: str, value: object) -> datetime | None:
     raise InvalidInputError(field, problem)
 
 
-def _canonical(value: object) -> str | None:
+def _canonical(value: object) -> str:
     match value:
-        case None:
-            return None
         case Decimal():
             return str(trim(value))
         case datetime():
