@@ -33,6 +33,7 @@ from domain.events import (
     SubmitStarted,
 )
 from domain.order_parts import Closure, PendingCancel, Placement
+from domain.position import RecordedFill
 from domain.signal import Signal
 from domain.terms import ZERO, BrokerOrderId, ClientOrderId, ExecId, OrderStatus, Symbol
 
@@ -148,6 +149,24 @@ def fill_key(fill: Filled) -> FillKey:
 def flag_text(event: Flagged) -> str:
     """Return a flag as the order keeps it: what, and the detail."""
     return f"{event.anomaly}: {event.detail}"
+
+
+def recorded_fill(order: Order, fill: Filled, seq: int) -> RecordedFill:
+    """Return the execution as the ledger has it; ``seq`` is that of its journal row."""
+    return RecordedFill(
+        seq=seq,
+        client_order_id=order.client_order_id,
+        broker_order_id=fill.broker_order_id,
+        exec_id=fill.exec_id,
+        trade_date=fill.trade_date,
+        symbol=order.signal.symbol,
+        side=order.signal.side,
+        last_qty=fill.last_qty,
+        last_px=fill.last_px,
+        commission=fill.commission,
+        tax=fill.tax,
+        transact_time=fill.transact_time,
+    )
 
 
 def evolve(order: Order | None, event: OrderEvent) -> Order:

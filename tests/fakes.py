@@ -34,7 +34,7 @@ from domain.journal import (
     Record,
     StreamEvents,
 )
-from domain.order import Order
+from domain.order import Order, recorded_fill
 from domain.ports import Clock
 from domain.position import PositionBook, RecordedFill
 from domain.terms import AccountId, ClientOrderId, StrategyId, Symbol
@@ -278,22 +278,8 @@ def _write(store: MemoryStore, append: Append, version: int) -> None:
 def _fills_of(append: Append, *, first_seq: int) -> list[RecordedFill]:
     if not isinstance(append.state, Order):
         return []
-    order = append.state
     return [
-        RecordedFill(
-            seq=seq,
-            client_order_id=order.client_order_id,
-            broker_order_id=event.broker_order_id,
-            exec_id=event.exec_id,
-            trade_date=event.trade_date,
-            symbol=order.symbol,
-            side=order.signal.side,
-            last_qty=event.last_qty,
-            last_px=event.last_px,
-            commission=event.commission,
-            tax=event.tax,
-            transact_time=event.transact_time,
-        )
+        recorded_fill(append.state, event, seq)
         for seq, event in enumerate(append.events, first_seq)
         if isinstance(event, Filled)
     ]

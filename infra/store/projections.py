@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from domain.events import Filled
 from domain.journal import Append
-from domain.order import Order
+from domain.order import Order, recorded_fill
 from domain.position import DailyPnl, Position, PositionBook, PositionChanged, RecordedFill
 from infra.store.drivers import Driver
 from infra.store.statements import Change, Insert
@@ -124,24 +124,6 @@ def order_row(order: Order, seq: int) -> _Row:
         order.filled_at,
         order.claim,
         seq,
-    )
-
-
-def recorded_fill(order: Order, fill: Filled, seq: int) -> RecordedFill:
-    """Return the execution as the ledger has it; ``seq`` is that of its journal row."""
-    return RecordedFill(
-        seq=seq,
-        client_order_id=order.client_order_id,
-        broker_order_id=fill.broker_order_id,
-        exec_id=fill.exec_id,
-        trade_date=fill.trade_date,
-        symbol=order.signal.symbol,
-        side=order.signal.side,
-        last_qty=fill.last_qty,
-        last_px=fill.last_px,
-        commission=fill.commission,
-        tax=fill.tax,
-        transact_time=fill.transact_time,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from domain.errors import StoreError
 from domain.events import ORDER_EVENTS, EngineStarted, Filled
 from domain.lifecycle import LEGAL_CHANGES
-from domain.order import Order, evolve
+from domain.order import Order, evolve, recorded_fill
 from domain.position import (
     PositionBook,
     PositionChanged,
@@ -26,7 +26,6 @@ from infra.store.projections import (
     fill_row,
     order_row,
     position_row,
-    recorded_fill,
 )
 from infra.store.queries import ORDER_STREAM, fill_of
 from infra.store.reading import Reader

@@ -4,8 +4,6 @@ from typing import Any
 
 from domain.broker import BrokerState
 from domain.events import Filled
-from domain.order import Order
-from domain.position import RecordedFill
 from domain.signal import Signal
 from domain.terms import OrderStatus, OrderType
 from tests.simulation.book import Booked
@@ -42,21 +40,3 @@ def is_in(fill: Filled, booked: Booked) -> bool:
     theirs = booked.fills[number - 1] if number <= len(booked.fills) else None
     told = (fill.last_qty, fill.last_px)
     return theirs is not None and (theirs.last_qty, theirs.last_px) == told
-
-
-def recorded(order: Order, fill: Filled, seq: int) -> RecordedFill:
-    """Return a journaled execution as the positions read it."""
-    return RecordedFill(
-        seq=seq,
-        client_order_id=order.client_order_id,
-        broker_order_id=fill.broker_order_id,
-        exec_id=fill.exec_id,
-        trade_date=fill.trade_date,
-        symbol=order.symbol,
-        side=order.signal.side,
-        last_qty=fill.last_qty,
-        last_px=fill.last_px,
-        commission=fill.commission,
-        tax=fill.tax,
-        transact_time=fill.transact_time,
-    )

@@ -22,7 +22,7 @@ from domain.events import (
 from domain.journal import Append
 from domain.lifecycle import LEGAL_CHANGES
 from domain.money import exact
-from domain.order import Order, evolve
+from domain.order import Order, evolve, recorded_fill
 from domain.position import PositionBook, PositionChanged, RecordedFill, change_for, evolve_book
 from domain.signal import Signal
 from domain.terms import ZERO, OrderStatus
@@ -30,7 +30,7 @@ from infra.store.chain import GENESIS, row_hash
 from infra.store.codec import CODEC
 from tests.fakes import MemoryStore
 from tests.simulation.book import OPENING_CASH, Booked
-from tests.simulation.compare import ENDS, is_in, recorded, says
+from tests.simulation.compare import ENDS, is_in, says
 from tests.simulation.exchange import Exchange
 
 ORDER = "order/"
@@ -205,7 +205,7 @@ class Oracle:
         if key in self._booked:
             raise ViolationError("I4", f"execution {fill.exec_id} is booked twice", known)
         self._booked.add(key)
-        self._unapplied.append(recorded(order, fill, self._seq))
+        self._unapplied.append(recorded_fill(order, fill, self._seq))
 
     def _is_total(self, order: Order, fill: Filled, booked: Booked) -> bool:
         """A total goes to what the broker counts or has counted, quantity and amount."""
