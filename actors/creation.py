@@ -109,7 +109,7 @@ class OrderCreator(OrderDesk):
             return None
         may_be_sent = self.has_claim(order)
         handoff = Handoff(order, is_wanted=may_be_sent, creator=self.life)
-        ref = self.start_order(order.client_order_id, handoff)
+        ref = self.begin_order(order.client_order_id, handoff)
         if may_be_sent:
             self._tools.to.broker(Want(ref, order.created_at))
         return ref, handoff
@@ -124,6 +124,7 @@ class OrderCreator(OrderDesk):
             self._unsent.discard(known)
         else:
             self.spawn_order(order)
+            self.end_begun(known)
         for position, reply in enumerate(creating.replies):
             receipt = Receipt(order.signal.signal_id, known, is_duplicate=position > 0)
             self._taken.give(reply, receipt)

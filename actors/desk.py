@@ -19,7 +19,7 @@ from actors.claims import (
     LookAlike,
     ReleaseClaim,
 )
-from actors.handoff import Handoff
+from actors.handoff import Begun, Handoff
 from actors.machine import ask_journal
 from actors.messages import FillSeen, Leave, OrderSeen, Rested, Stays
 from actors.order import OrderActor
@@ -59,6 +59,7 @@ class OrderDesk(Actor):
         self._live: dict[ClientOrderId, tuple[Ref, str]] = {}
         self._unsent: set[ClientOrderId] = set()
         self._leaving: dict[ClientOrderId, _Leaving] = {}
+        self._begun: dict[ClientOrderId, Begun] = {}
         self._loads: dict[str, list[Callable[[Order | None], None]]] = {}
         self._finding: dict[FindOrder, list[OrderSeen | FillSeen]] = {}
         self._foreign: set[str] = set()
@@ -77,6 +78,9 @@ class OrderDesk(Actor):
     def on_child_stopped(self, ref: Ref) -> None:
         """Revive, after a while, an order that failed too often; the others left by themselves."""
         known = ClientOrderId(ref.actor_urn.removeprefix(ORDER))
+        begun = self._begun.get(known)
+        if begun is not None and begun.order is ref:
+            self.end_begun(known)
         leaving = self._leaving.get(known)
         if leaving is not None and leaving.order is ref:
             del self._leaving[known]
@@ -115,7 +119,10 @@ class OrderDesk(Actor):
             order = fold_stream(stream)
             if order is not None and order.claim is not None:
                 held[order.claim] = order.client_order_id
-            if order is not None and order.client_order_id not in self._live:
+            if order is not None and order.client_order_id in self._begun:
+                # Its namesake gives way; the name is not free before.
+                self.after(REVIVE_S, "revive", "revive")
+            elif order is not None and order.client_order_id not in self._live:
                 self.spawn_order(order, handoff=Handoff(order))
                 if order.status is OrderStatus.PENDING:
                     self._unsent.add(order.client_order_id)
@@ -160,7 +167,7 @@ class OrderDesk(Actor):
         elif order.client_order_id in self._leaving:
             self._leaving[order.client_order_id].news.append(seen)
         elif not _is_known(order, seen, has_totals=not self._tools.broker.has_exec_ids):
-            self.spawn_order(order).tell(seen)
+            self.tell_order(order, seen)
 
     def _on_foreign(self, seen: OrderSeen | FillSeen) -> None:
         """An order that is not ours: shown once, never adopted."""
@@ -225,7 +232,7 @@ class OrderDesk(Actor):
 
     def _tell_alike(self, order: Order | None, news: BrokerOrder) -> None:
         if order is not None and order.broker_order_id is None:
-            self.spawn_order(order).tell(LookAlike(news))
+            self.tell_order(order, LookAlike(news))
 
     def on_rested(self, rested: Rested) -> None:
         """Let an order leave that has ended; what was told to it before comes first."""
@@ -259,6 +266,27 @@ class OrderDesk(Actor):
         waiting.append(then)
         if len(waiting) == 1:
             ask_journal(self, self._tools.journal, LoadStream(stream))
+
+    def tell_order(self, order: Order, message: Any) -> None:
+        """Tell an order that is written down, once no other stands under its name."""
+        begun = self._begun.get(order.client_order_id)
+        if begun is None:
+            self.spawn_order(order).tell(message)
+        else:
+            begun.waiting.append((order, message))
+
+    def begin_order(self, known: ClientOrderId, handoff: Handoff) -> Ref:
+        """Start the actor of an order that is being written down."""
+        before = self._begun.pop(known, None)
+        ref = self.start_order(known, handoff)
+        self._begun[known] = Begun(ref, [] if before is None else before.waiting)
+        return ref
+
+    def end_begun(self, known: ClientOrderId) -> None:
+        """Tell the order of that name, which is the written one from now on, what it missed."""
+        begun = self._begun.pop(known, None)
+        for order, message in () if begun is None else begun.waiting:
+            self.tell_order(order, message)
 
     def spawn_order(self, order: Order, *, handoff: Handoff | None = None) -> Ref:
         """Return the order's actor; without a ``handoff`` a new one loads the journal itself."""

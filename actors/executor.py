@@ -159,7 +159,7 @@ class OrderExecutor(OrderCreator):
         """Say why there is nothing to resolve: what is in doubt has an actor."""
         problem = _NO_ORDER
         if order is not None and not order.is_closed:
-            self.spawn_order(order).tell(wish)
+            self.tell_order(order, wish)
             return
         if order is not None and is_adopted(order, wish.wish):
             wish.done(None)
@@ -193,6 +193,6 @@ class OrderExecutor(OrderCreator):
 
     def _cancel_loaded(self, wish: CancelOrder, order: Order | None) -> None:
         if order is not None and not order.is_closed:
-            self.spawn_order(order).tell(wish)
+            self.tell_order(order, wish)
         elif wish.done is not None:
             wish.done()

@@ -1,6 +1,7 @@
 """How an order comes into the hands of its actor, also before the order has been written down."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from actors.messages import CancelOrder, ResolveOrder
 from actors.runtime import Ref
@@ -35,6 +36,14 @@ class Handoff:
         """Return the order once, then None."""
         order, self._order = self._order, None
         return order
+
+
+@dataclass(slots=True)
+class Begun:
+    """An actor whose order may not be written down; what is for its namesake there waits."""
+
+    order: Ref
+    waiting: list[tuple[Order, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

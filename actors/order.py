@@ -87,8 +87,8 @@ class OrderActor(OrderTotals):
             case Leave():
                 self._on_leave()
             case NotWritten(handoff=handoff):
-                # A later life has loaded what was written down.
-                if handoff is self._handoff and self._creator is not None:
+                # Also in a later life, which has loaded the other: that begins by itself.
+                if handoff is self._handoff:
                     self.give_way()
             case LookAlike(order=news):
                 self.on_look_alike(news)

@@ -4,9 +4,12 @@ from decimal import Decimal
 
 import pytest
 
+from actors.messages import FillSeen
 from domain.errors import SignalConflictError
+from domain.events import Source
+from domain.terms import ExecId
 from tests.desks import buy, cancel
-from tests.unit.actors.rigs import setting
+from tests.unit.actors.rigs import a_broker_fill, setting
 
 LIMIT = Decimal(60_000)
 SEEDS = range(12)
@@ -109,3 +112,46 @@ def test_what_a_stopped_order_was_begun_with_is_never_replaced_by_another_signal
     assert isinstance(other.exception(), SignalConflictError)
     quantities = {o.order_qty for o in desk.ledger().orders if o.limit_px == LIMIT}
     assert quantities <= {buy().order_qty}
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_fill_is_booked_that_comes_while_the_signal_is_told_again(begun, seed, is_first):
+    desk = begun(seed)
+    desk.tell(buy(limit_px=LIMIT))
+    desk.resting()
+    desk.tell(cancel())
+    desk.until_rest()
+    desk.run_for(30)
+    order = desk.order()
+    number = {"broker_order_id": order.broker_order_id, "trade_date": order.trade_date}
+    terms = {"exec_id": ExecId("late"), "last_qty": Decimal(10), "last_px": LIMIT}
+    fill = a_broker_fill(order.client_order_id, **number, **terms)
+
+    if is_first:
+        desk.engine.actor("executor").tell(FillSeen(fill, Source.STREAM))
+    desk.tell(buy(limit_px=LIMIT))
+    if not is_first:
+        desk.engine.actor("executor").tell(FillSeen(fill, Source.STREAM))
+    desk.run_for(60)
+
+    assert desk.order().cum_qty == 10
+    assert not desk.has_actor()
+
+
+@pytest.mark.parametrize("wishes", ["cancel, signal", "signal, cancel"])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_stopped_order_is_cancelled_though_its_signal_is_told_again(begun, seed, wishes):
+    desk = begun(seed)
+    desk.tell(buy(limit_px=LIMIT))
+    desk.resting()
+    while desk.has_actor():
+        desk.crash_order()
+        desk.run_for(0.05)
+
+    told = {"signal": buy(limit_px=LIMIT), "cancel": cancel()}
+    asked = [desk.engine.ask(told[wish]) for wish in wishes.split(", ")]
+    desk.until(lambda: all(future.done() for future in asked), within_s=10)
+
+    assert len({future.result().client_order_id for future in asked}) == 1
+    desk.until_status("CANCELLED", within_s=10)
