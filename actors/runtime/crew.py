@@ -90,7 +90,8 @@ class Crew:
             # Looked at after the bell was cleared: who comes later rings again.
             while not (self._dismissed.is_set() or self._is_done()):
                 turns = self._turns
-                self._dismissed.wait(LATE_S)
+                if self._dismissed.wait(LATE_S):
+                    return
                 if self._turns == turns:
                     self._ring()
                 while self._turns == turns and (cell := self._get()) is not None:
