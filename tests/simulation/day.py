@@ -298,7 +298,7 @@ class Day:
             self.acknowledged.add(number)
             if isinstance(wish.content, type(self.oracle.signals.get(wish.order))):
                 self.oracle.acknowledged(wish.content, wish.order)
-        elif wish.kind == "signal" and isinstance(error, InvalidInputError):
+        elif wish.kind in ("signal", "repeat") and isinstance(error, InvalidInputError):
             raise ViolationError("I3", f"a good signal was refused: {error}", wish.order)
 
     # The end of the day.
