@@ -58,6 +58,7 @@ CATCHES: dict[str, Catch] = {
         ("gate_closed_before_the_call", "halts", 89),
         ("halts_in_the_journal_ignored", "halts", 0),
         ("halts_of_strategies_ignored", "halts", 0),
+        ("late_committed_of_an_earlier_life_believed", "crashes", 0),
         ("no_fencing", "takeover", 3),
         ("no_fingerprint_claim", "nameless", 9),
         ("no_settle", "doubt", 0),
