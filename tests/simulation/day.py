@@ -14,7 +14,7 @@ from random import Random
 from typing import Any
 
 from actors.engine import Engine, Ports
-from actors.runtime import Faults, Killed, SimulatedSystem, Timeline
+from actors.runtime import Faults, Killed, Timeline
 from domain.broker import ClientIdSupport, FillNews
 from domain.errors import EngineStoppedError, InvalidInputError
 from tests.fakes import MemoryStore
@@ -23,7 +23,7 @@ from tests.simulation.exchange import Exchange
 from tests.simulation.halter import Halter
 from tests.simulation.oracle import Oracle, ViolationError
 from tests.simulation.person import Person
-from tests.simulation.process import Process, Result, Watch, WorldClock
+from tests.simulation.process import OwnFailures, Process, Result, Watch, WorldClock
 from tests.simulation.profiles import draw, later_dice
 from tests.simulation.schedule import Wish, schedule
 from tests.simulation.weather import Weather
@@ -131,7 +131,7 @@ class Day:
         runtime = Faults() if self.is_healed else self.weather.runtime
         if self.kills_left and not self.is_healed:
             runtime = replace(runtime, kill_at=1 + self.random.randrange(self.weather.effects))
-        system = SimulatedSystem(
+        system = OwnFailures(
             start=self.clock.start,
             timeline=self.timeline,
             faults=runtime,
@@ -298,7 +298,7 @@ class Day:
             self.acknowledged.add(number)
             if isinstance(wish.content, type(self.oracle.signals.get(wish.order))):
                 self.oracle.acknowledged(wish.content, wish.order)
-        elif wish.kind == "signal" and isinstance(error, InvalidInputError):
+        elif wish.kind in ("signal", "repeat") and isinstance(error, InvalidInputError):
             raise ViolationError("I3", f"a good signal was refused: {error}", wish.order)
 
     # The end of the day.

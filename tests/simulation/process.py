@@ -7,10 +7,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from actors.engine import Engine
-from actors.runtime import SimulatedSystem, Timeline
+from actors.runtime import EscalatedError, SimulatedSystem, Timeline
+from domain.errors import FencedError, StoreError
 from tests.fakes import MemoryProcess
 from tests.simulation.oracle import ViolationError
 from tests.simulation.wire import SimulatedGateway
+
+# The store is gone, another engine has it, or the children failed too often.
+MAY_FAIL_ON = (StoreError, FencedError, EscalatedError)
 
 
 class WorldClock:
@@ -52,6 +56,21 @@ class Process:
     gateway: SimulatedGateway
     store: MemoryProcess
     asked: set[int] = field(default_factory=set)
+
+
+class OwnFailures(SimulatedSystem):
+    """A process in which no actor may fail by itself: crashes are the simulation's to make."""
+
+    def is_above_actors(self, error: BaseException) -> bool:
+        """Look at what an actor raised; injected crashes do not come this way.
+
+        Raises:
+            ViolationError: It is nothing that an actor has to fail on.
+        """
+        is_above = super().is_above_actors(error)
+        if not is_above and type(error) not in MAY_FAIL_ON:
+            raise ViolationError("own failure", f"{type(error).__name__}: {error}") from error
+        return is_above
 
 
 class Watch:

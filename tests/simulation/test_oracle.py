@@ -195,7 +195,7 @@ def test_a_fill_of_an_order_of_others(bench):
 def test_a_fill_that_is_never_booked(bench):
     bench.traded(bench.booked())
 
-    assert "100 filled at the broker, 0 here" in bench.oracle.unresolved()
+    assert "of s-1 are 100 filled at the broker, 0 here" in bench.oracle.unresolved()
     with broken("I4"):
         bench.oracle.check_end()
 
