@@ -30,7 +30,7 @@ from tests.simulation.oracle import ViolationError
 from tests.simulation.schedule import STRATEGIES, SYMBOLS
 
 QUIET_LOOK_S = 0.05
-# Where commits wait for no disk, if there is such a place: half of a halted day was commits.
+# Where commits wait for no disk, if there is such a place.
 _SHM = Path("/dev", "shm")
 MEMORY = _SHM if os.access(_SHM, os.W_OK | os.X_OK) else None
 SCOPES = (
