@@ -4,22 +4,21 @@ import subprocess
 import sys
 from contextlib import closing
 from threading import Thread
+from time import monotonic
 
 import pytest
 
 from domain.errors import HaltedError, InvalidInputError, NotSentError
 from domain.halt import ACCOUNT, parse_scope
 from infra.store.audit import verify
-from infra.store.halts import halts_in_force, lift_halt, set_halt
+from infra.store.halts import halts_in_force
 from infra.store.places import note_of
 from infra.store.reading import open_reader_at
-from tests.fakes_time import ManualClock
 from tests.house.files import ROOT
 from tests.unit.domain.orders import doubted, started
-from tests.unit.domain.test_halt import CROSSOVER, SAMSUNG, halted, resumed
+from tests.unit.domain.test_halt import CROSSOVER, SAMSUNG
+from tests.unit.infra.store.halting import halt, is_held, resume
 from tests.unit.infra.store.stores import a_filled_order, a_store, commit, passes, steps
-
-CLOCK = ManualClock()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -34,31 +33,16 @@ def store(url, tmp_path):
         yield made
 
 
-def halt(store, scope=ACCOUNT, wait_s=0.2):
-    return set_halt(store.path, halted(scope), clock=CLOCK, wait_s=wait_s)
-
-
-def resume(store, scope=ACCOUNT):
-    return lift_halt(store.path, resumed(scope), clock=CLOCK)
-
-
 def rows(store):
     with open_reader_at(store.path) as reader:
         assert verify(reader).ok, verify(reader)
         return [record.kind for record in reader.records(stream="halt")]
 
 
-def is_held(guard, symbol="005930", strategy_id=""):
-    try:
-        passes(guard, symbol, strategy_id)
-    except HaltedError:
-        return True
-    return False
-
-
-def until(condition):
+def until(condition, within_s=30.0):
+    end_s = monotonic() + within_s
     while not condition():
-        pass
+        assert monotonic() < end_s, "it did not come about"
 
 
 def test_a_halt_is_noted_and_a_row_and_the_guard_says_no(store):
@@ -190,7 +174,7 @@ HALT_FROM_ELSEWHERE = """
 import sys
 from infra.store.halts import set_halt
 from infra.store.places import place_of
-from tests.contract.test_halts import CLOCK, halted
+from tests.unit.infra.store.halting import CLOCK, halted
 report = set_halt(place_of(sys.argv[1]), halted(), clock=CLOCK)
 sys.exit(0 if report.is_quiet else 1)
 """

@@ -1,11 +1,13 @@
 """A served engine as a process of its own, asked as a user asks it."""
 
+import json
 import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 
 import pytest
 
@@ -119,3 +121,30 @@ def end(process, number=signal.SIGTERM):
     process.send_signal(number)
     out, err = process.communicate(timeout=12)
     return process.returncode, out, err
+
+
+def place_nothing_after_a_halt_while_stopped(served, stop_s):
+    """Stop an engine under load, halt, and let it go on: it places nothing more."""
+    with served.engine() as engine:
+        feed = [Thread(target=served.signal, args=(f"m-{n}",)) for n in range(30)]
+        for thread in feed:
+            thread.start()
+        Event().wait(stop_s)
+        engine.send_signal(signal.SIGSTOP)
+        report = json.loads(served.halt("--wait", "1").stdout)
+        assert [halt["scope"] for halt in report["halts"]] == ["account"]
+
+        engine.send_signal(signal.SIGCONT)
+        went_on = datetime.now(UTC)
+        Event().wait(3.0)
+
+        # Stopped in the middle of a call it finishes that one: such are named.
+        late = served.placed(went_on + timedelta(seconds=0.5), datetime.now(UTC))
+        assert (late, report["is_quiet"] or report["in_flight"] != []) == ([], True)
+        for thread in feed:
+            thread.join()
+        assert served.run("status").returncode == HALTED
+        assert served.resume().returncode == OK
+        served.until_rest(30)
+        assert end(engine)[0] == OK
+    served.check([f"m-{n}" for n in range(30)])

@@ -9,7 +9,16 @@ from threading import Event, Thread
 
 import pytest
 
-from tests.crash.served import FAILED, HALTED, NO_ENGINE, OK, WRONG_USE, Served, end
+from tests.crash.served import (
+    FAILED,
+    HALTED,
+    NO_ENGINE,
+    OK,
+    WRONG_USE,
+    Served,
+    end,
+    place_nothing_after_a_halt_while_stopped,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -100,27 +109,7 @@ def test_a_stopped_engine_is_halted_from_outside_and_taken_over(served):
 
 
 def test_an_engine_stopped_under_load_places_nothing_after_a_halt_when_it_goes_on(served):
-    with served.engine() as engine:
-        feed = [Thread(target=served.signal, args=(f"m-{n}",)) for n in range(30)]
-        for thread in feed:
-            thread.start()
-        Event().wait(0.5)
-        engine.send_signal(signal.SIGSTOP)
-        report = json.loads(served.halt("--wait", "1").stdout)
-
-        engine.send_signal(signal.SIGCONT)
-        went_on = datetime.now(UTC)
-        Event().wait(3.0)
-
-        # Stopped in the middle of a call it finishes that one: such are named.
-        late = served.placed(went_on + timedelta(seconds=0.5), datetime.now(UTC))
-        assert (late, report["is_quiet"] or report["in_flight"] != []) == ([], True)
-        for thread in feed:
-            thread.join()
-        assert served.resume().returncode == OK
-        served.until_rest(30)
-        assert end(engine)[0] == OK
-    served.check([f"m-{n}" for n in range(30)])
+    place_nothing_after_a_halt_while_stopped(served, 0.5)
 
 
 def test_sigterm_under_load_ends_in_time_and_loses_no_order(served):

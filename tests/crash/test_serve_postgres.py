@@ -1,15 +1,21 @@
 """The served engine on a real PostgreSQL server: its door, halts from outside, kill -9."""
 
 import json
-import signal
 import stat
-from datetime import UTC, datetime, timedelta
-from threading import Event, Thread
 
 import pytest
 
 from infra.signals.address import RUNTIME
-from tests.crash.served import FAILED, HALTED, NO_ENGINE, OK, WRONG_USE, Served, end
+from tests.crash.served import (
+    FAILED,
+    HALTED,
+    NO_ENGINE,
+    OK,
+    WRONG_USE,
+    Served,
+    end,
+    place_nothing_after_a_halt_while_stopped,
+)
 from tests.servers import somebody
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -74,29 +80,7 @@ def test_a_runtime_folder_of_no_use_and_a_take_over_are_refused(served, monkeypa
 
 
 def test_an_engine_stopped_under_load_places_nothing_after_a_halt_when_it_goes_on(served):
-    with served.engine() as engine:
-        feed = [Thread(target=served.signal, args=(f"m-{n}",)) for n in range(30)]
-        for thread in feed:
-            thread.start()
-        Event().wait(0.7)
-        engine.send_signal(signal.SIGSTOP)
-        report = json.loads(served.halt("--wait", "1").stdout)
-        assert [halt["scope"] for halt in report["halts"]] == ["account"]
-
-        engine.send_signal(signal.SIGCONT)
-        went_on = datetime.now(UTC)
-        Event().wait(3.0)
-
-        # Stopped in the middle of a call it finishes that one: such are named.
-        late = served.placed(went_on + timedelta(seconds=0.5), datetime.now(UTC))
-        assert (late, report["is_quiet"] or report["in_flight"] != []) == ([], True)
-        for thread in feed:
-            thread.join()
-        assert served.run("status").returncode == HALTED
-        assert served.resume().returncode == OK
-        served.until_rest(30)
-        assert end(engine)[0] == OK
-    served.check([f"m-{n}" for n in range(30)])
+    place_nothing_after_a_halt_while_stopped(served, 0.7)
 
 
 def test_an_engine_that_was_killed_in_a_halt_wakes_up_in_it(served):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.unit.actors.rigs import Lone, NotedDesk
+from actors.tracker import TrackerActor, TrackerNeighbours
+from tests.unit.actors.rigs import Lone, NotedDesk, a_page, some_capabilities
 
 
 @pytest.fixture
@@ -17,3 +18,15 @@ def desk(tmp_path):
 def lone():
     """A system for one actor, whose neighbours only listen."""
     return Lone()
+
+
+@pytest.fixture
+def tracker(lone, desk):
+    """A tracker that has made its first full look and waits."""
+    to = TrackerNeighbours(
+        broker=lone.to("broker"), executor=lone.to("executor"), position=lone.to("position")
+    )
+    lone.spawn(TrackerActor, desk.settings, to, some_capabilities(), {})
+    lone.answer(a_page())
+    lone.answer(a_page())
+    return lone

@@ -18,7 +18,6 @@ from actors.messages import (
     OrderSeen,
     Unfollow,
 )
-from actors.tracker import TrackerActor, TrackerNeighbours
 from domain.broker import BrokerState, FillNews, OrderNews, OrderRequest
 from domain.events import Source
 from domain.session import Session
@@ -30,23 +29,10 @@ from tests.unit.actors.rigs import (
     a_broker_fill,
     a_broker_order,
     a_page,
-    some_capabilities,
 )
 
 LIMIT = Decimal(60_000)
 SATURDAY = START + timedelta(days=5)
-
-
-@pytest.fixture
-def tracker(lone, desk):
-    """A tracker that has made its first full look and waits."""
-    to = TrackerNeighbours(
-        broker=lone.to("broker"), executor=lone.to("executor"), position=lone.to("position")
-    )
-    lone.spawn(TrackerActor, desk.settings, to, some_capabilities(), {})
-    lone.answer(a_page())
-    lone.answer(a_page())
-    return lone
 
 
 def test_nothing_is_asked_while_nothing_is_open_and_the_session_is_closed(desk):

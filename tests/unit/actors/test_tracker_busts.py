@@ -3,29 +3,14 @@
 from decimal import Decimal
 from types import SimpleNamespace
 
-import pytest
-
 from actors.messages import FillSeen, ListFills, Rested, Stays
-from actors.tracker import TrackerActor, TrackerNeighbours
 from domain.broker import BrokerState, FillNews, StreamGap
 from domain.events import Source
 from tests.desks import buy, cancel
-from tests.unit.actors.rigs import a_broker_fill, a_broker_order, a_page, some_capabilities
+from tests.unit.actors.rigs import a_broker_fill, a_broker_order, a_page
 
 BUST = a_broker_fill(exec_id="2", last_qty=Decimal(-100))
 EMPTY = a_broker_order(cum_qty=Decimal(0), state=BrokerState.CANCELLED)
-
-
-@pytest.fixture
-def tracker(lone, desk):
-    """A tracker that has made its first full look and waits."""
-    to = TrackerNeighbours(
-        broker=lone.to("broker"), executor=lone.to("executor"), position=lone.to("position")
-    )
-    lone.spawn(TrackerActor, desk.settings, to, some_capabilities(), {})
-    lone.answer(a_page())
-    lone.answer(a_page())
-    return lone
 
 
 def fills_told(tracker):

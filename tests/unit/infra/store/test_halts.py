@@ -16,9 +16,8 @@ from infra.store.halts import halts_in_force, lift_halt, set_halt
 from infra.store.reading import open_reader
 from tests.fakes_time import ManualClock
 from tests.unit.domain.test_halt import CROSSOVER, SAMSUNG, halted, resumed
+from tests.unit.infra.store.halting import CLOCK, halt, is_held, resume
 from tests.unit.infra.store.stores import a_store, passes
-
-CLOCK = ManualClock()
 
 
 @pytest.fixture
@@ -28,26 +27,10 @@ def store(tmp_path):
         yield made
 
 
-def halt(store, scope=ACCOUNT, wait_s=0.2):
-    return set_halt(store.path, halted(scope), clock=CLOCK, wait_s=wait_s)
-
-
-def resume(store, scope=ACCOUNT):
-    return lift_halt(store.path, resumed(scope), clock=CLOCK)
-
-
 def rows(store):
     with open_reader(store.path) as reader:
         assert verify(reader).ok, verify(reader)
         return [(record.kind, record.topics) for record in reader.records(stream="halt")]
-
-
-def is_held(guard, symbol="005930", strategy_id=""):
-    try:
-        passes(guard, symbol, strategy_id)
-    except HaltedError:
-        return True
-    return False
 
 
 def test_a_halt_is_a_row_and_a_private_file_and_the_guard_says_no(store):
