@@ -57,11 +57,8 @@ class OrderCreator(OrderDesk):
                 creating.replies.append(reply)
             else:
                 creating.others.append((signal, reply))
-        elif (live := self._live.get(known)) is not None:
-            _require_same(live[1], digest)
-            self._taken.give(reply, Receipt(signal.signal_id, known, is_duplicate=True))
-        elif (leaving := self._leaving.get(known)) is not None:
-            _require_same(leaving.digest, digest)
+        elif (written := self.digest_of(known)) is not None:
+            _require_same(written, digest)
             self._taken.give(reply, Receipt(signal.signal_id, known, is_duplicate=True))
         else:
             self._on_new(signal, known, digest, reply)

@@ -4,7 +4,6 @@ What the broker tells about an order arrives here, also long after the order's a
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +18,7 @@ from actors.claims import (
     LookAlike,
     ReleaseClaim,
 )
+from actors.departures import Gone, Leaving, is_known
 from actors.handoff import Begun, Handoff
 from actors.machine import ask_journal
 from actors.messages import FillSeen, Leave, OrderSeen, Rested, Stays
@@ -39,15 +39,6 @@ GIVEN_UP_KEPT = 1000
 ORDER = "order/"
 
 
-@dataclass(slots=True)
-class _Leaving:
-    """An order that was given leave; what comes for it meanwhile waits until it has gone."""
-
-    order: Ref
-    digest: str
-    news: list[OrderSeen | FillSeen] = field(default_factory=list)
-
-
 class OrderDesk(Actor):
     """Keeps the list of live orders, and supervises them."""
 
@@ -58,7 +49,8 @@ class OrderDesk(Actor):
         self._tools = tools
         self._live: dict[ClientOrderId, tuple[Ref, str]] = {}
         self._unsent: set[ClientOrderId] = set()
-        self._leaving: dict[ClientOrderId, _Leaving] = {}
+        self._leaving: dict[ClientOrderId, Leaving] = {}
+        self._gone = Gone()
         self._begun: dict[ClientOrderId, Begun] = {}
         self._loads: dict[str, list[Callable[[Order | None], None]]] = {}
         self._finding: dict[FindOrder, list[OrderSeen | FillSeen]] = {}
@@ -84,6 +76,7 @@ class OrderDesk(Actor):
         leaving = self._leaving.get(known)
         if leaving is not None and leaving.order is ref:
             del self._leaving[known]
+            self._gone.add(leaving.state)
             for seen in leaving.news:
                 self.ref.tell(seen)
         live = self._live.get(known)
@@ -139,8 +132,14 @@ class OrderDesk(Actor):
         known = news.client_order_id
         if known is None:
             self._find(seen)
-        elif (live := self._live.get(known)) is not None:
+        else:
+            self._pass_on(seen, known)
+
+    def _pass_on(self, seen: OrderSeen | FillSeen, known: ClientOrderId) -> None:
+        if (live := self._live.get(known)) is not None:
             live[0].tell(seen)
+        elif (gone := self._gone.get(known)) is not None:
+            self._on_seen_loaded(seen, gone)
         else:
             self.load_order(known, lambda order: self._on_seen_loaded(seen, order))
 
@@ -156,18 +155,18 @@ class OrderDesk(Actor):
             self._parked[_identity(seen)] = seen
         elif known is None:
             self._on_foreign(seen)
-        elif (live := self._live.get(known)) is not None:
-            live[0].tell(seen)
         else:
-            self.load_order(known, lambda order: self._on_seen_loaded(seen, order))
+            self._pass_on(seen, known)
 
     def _on_seen_loaded(self, seen: OrderSeen | FillSeen, order: Order | None) -> None:
         if order is None:
             self._on_foreign(seen)
         elif order.client_order_id in self._leaving:
             self._leaving[order.client_order_id].news.append(seen)
-        elif not _is_known(order, seen, has_totals=not self._tools.broker.has_exec_ids):
+        elif not is_known(order, seen, has_totals=not self._tools.broker.has_exec_ids):
             self.tell_order(order, seen)
+        elif order.is_closed and order.client_order_id not in self._live:
+            self._gone.add(order)
 
     def _on_foreign(self, seen: OrderSeen | FillSeen) -> None:
         """An order that is not ours: shown once, never adopted."""
@@ -218,6 +217,14 @@ class OrderDesk(Actor):
         else:
             self._release(known)
 
+    def digest_of(self, known: ClientOrderId) -> str | None:
+        """Return the digest of an order's signal, as far as the journal need not be asked."""
+        if (live := self._live.get(known)) is not None:
+            return live[1]
+        leaving = self._leaving.get(known)
+        gone = self._gone.get(known) if leaving is None else leaving.state
+        return None if gone is None else gone.digest
+
     def ref_of(self, known: ClientOrderId) -> Ref | None:
         """Return the actor of an order that may be told what is asked of it."""
         live = self._live.get(known)
@@ -236,7 +243,7 @@ class OrderDesk(Actor):
 
     def on_rested(self, rested: Rested) -> None:
         """Let an order leave that has ended; what was told to it before comes first."""
-        known = rested.client_order_id
+        known = rested.state.client_order_id
         if rested.given_up is not None:
             look, since = rested.given_up
             self._given_up.pop(look, None)
@@ -248,14 +255,16 @@ class OrderDesk(Actor):
         # An actor that has left said it before its successor began: that one stays.
         if live is not None and live[0] is rested.order:
             del self._live[known]
-            self._leaving[known] = _Leaving(rested.order, live[1])
-        rested.order.tell(Leave())
+            self._leaving[known] = Leaving(rested.order, rested.state)
+        elif (leaving := self._leaving.get(known)) is not None and leaving.order is rested.order:
+            leaving.state = rested.state  # It began again meanwhile.
+        rested.order.tell(Leave(rested.state.version))
 
     def on_stays(self, stays: Stays) -> None:
         """Take an order back that had news before it could leave, and tell it what came since."""
         leaving = self._leaving.pop(stays.client_order_id, None)
         if leaving is not None:
-            self._live[stays.client_order_id] = (leaving.order, leaving.digest)
+            self._live[stays.client_order_id] = (leaving.order, leaving.state.digest)
             for seen in leaving.news:
                 leaving.order.tell(seen)
 
@@ -293,6 +302,7 @@ class OrderDesk(Actor):
         known = order.client_order_id
         ref = self.start_order(known, handoff or Handoff())
         is_new = known not in self._live
+        self._gone.forget(known)
         self._live[known] = (ref, order.digest)
         if is_new:
             # News may wake it before its time to be revived has come.
@@ -336,14 +346,3 @@ def _identity(seen: OrderSeen | FillSeen) -> tuple[Any, ...]:
     if isinstance(seen, OrderSeen):
         return (seen.order.trade_date, seen.order.broker_order_id)
     return (seen.fill.trade_date, seen.fill.broker_order_id, seen.fill.exec_id)
-
-
-def _is_known(order: Order, seen: OrderSeen | FillSeen, *, has_totals: bool) -> bool:
-    """Return whether an order that has ended has nothing to learn from the news."""
-    if isinstance(seen, FillSeen):
-        fill = seen.fill
-        return order.has_fill((fill.broker_order_id, fill.trade_date, fill.exec_id))
-    news = seen.order
-    is_ours = news.broker_order_id == order.broker_order_id
-    is_lower = has_totals and news.cum_qty < order.cum_qty
-    return order.is_closed and is_ours and news.cum_qty <= order.cum_qty and not is_lower

@@ -10,6 +10,7 @@ from actors.runtime import Ref
 from domain.broker import BrokerFill, BrokerOrder, BrokerPosition, OrderRef, OrderRequest
 from domain.errors import InvalidInputError
 from domain.events import Source
+from domain.order import Order
 from domain.ports import BrokerGateway
 from domain.signal import Cancel, Resolve, Signal
 from domain.terms import (
@@ -214,18 +215,25 @@ class Rested:
     """An order has ended and waits for leave to go.
 
     Attributes:
+        state: The order as it is now, all of it durable.
         given_up: It was sent, and given up because nothing there looked like it: its fingerprint,
             and since when one might.
     """
 
-    client_order_id: ClientOrderId
     order: Ref
+    state: Order
     given_up: tuple[str, datetime] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """Go, if nothing new has come: whatever else is told starts the order anew."""
+    """What an order that rests may do, if nothing came since.
+
+    Attributes:
+        version: The order's when it asked.
+    """
+
+    version: int
 
 
 @dataclass(frozen=True, slots=True)

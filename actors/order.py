@@ -84,8 +84,8 @@ class OrderActor(OrderTotals):
 
     def _on_desk(self, message: Leave | NotWritten | LookAlike | ClaimGranted | ClaimTaken) -> None:
         match message:
-            case Leave():
-                self._on_leave()
+            case Leave(version=version):
+                self._on_leave(version)
             case NotWritten(handoff=handoff):
                 # Also in a later life, which has loaded the other: that begins by itself.
                 if handoff is self._handoff:
@@ -106,12 +106,13 @@ class OrderActor(OrderTotals):
         if self.is_durable:
             self.proceed()
 
-    def _on_leave(self) -> None:
-        if self.is_durable and self.step() is Step.REST and not self.is_checking():
-            self.stop_self()
-        else:
+    def _on_leave(self, version: int) -> None:
+        if not self.is_durable or self.step() is not Step.REST or self.is_checking():
             # Something new has come since it asked.
             self._tools.to.executor(Stays(self._id))
+        elif self.state.version == version:
+            self.stop_self()
+        # Otherwise it has asked once more.
 
     def _on_cancel(self, wish: CancelOrder) -> None:
         requested = CancelRequested(

@@ -270,7 +270,7 @@ class OrderSteps(OrderCancels):
             self._is_followed = self._may_be_followed = False
             self._tools.to.tracker(Unfollow(self._id))
         # It says when to leave: what it has told us by then comes first.
-        self._tools.to.executor(Rested(self._id, self.ref, self._given_up()))
+        self._tools.to.executor(Rested(self.ref, self.state, self._given_up()))
 
     def is_checking(self) -> bool:
         """Return whether something about an order that has ended is still being found out."""

@@ -5,7 +5,7 @@ import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache
+from functools import cache, lru_cache
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final
@@ -52,11 +52,17 @@ TRIGGERS: Final = (
 _WRITER_PRAGMAS: Final = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
 
 
+# An engine holds no connection, but knows its statements as text: making that takes milliseconds.
+_kept = lru_cache(maxsize=8)
+
+
+@_kept
 def writer_engine(path: Path) -> Engine:
     """Return an engine whose transactions hold the write lock from their first moment."""
     return _engine(path, mode="rw", pragmas=_WRITER_PRAGMAS, begin="BEGIN IMMEDIATE")
 
 
+@_kept
 def reader_engine(path: Path) -> Engine:
     """Return an engine that cannot write; each of its transactions sees one moment."""
     return _engine(path, mode="ro", pragmas=("query_only=ON",), begin="BEGIN")

@@ -114,7 +114,7 @@ def read_meta(connection: Connection, place: Place) -> dict[str, str]:
 
 
 def _read(connection: Connection, place: Place) -> dict[str, str]:
-    if "meta" not in inspect(connection).get_table_names():
+    if not inspect(connection).has_table(META.name):
         msg = f"{place} is not an Oncefill store; name the store's file, or a new one."
         raise StoreError(msg)
     return {row.key: row.value for row in connection.execute(select(META))}

@@ -57,11 +57,11 @@ class Halter:
         self._day = day
         self._halts = halts
         self._random = random
-        self._folder = TemporaryDirectory(prefix="oncefill-day-", dir=MEMORY) if halts else None
-        self.folder = self._folder.name if self._folder else ""
+        self.folder = _folder().name if halts else ""
         self._path = Path(os.path.realpath(self.folder)) / STORE_FILE
         day.oracle.unhashed = self.folder
         if halts:
+            self._clear()
             self._path.write_bytes(_empty_store())
 
     def prepare(self) -> None:
@@ -100,12 +100,16 @@ class Halter:
             self.resume(scope)
 
     def close(self) -> None:
-        """Take the folder away; count the attempts that were held back."""
-        if self._folder is not None:
+        """Leave the folder empty; count the attempts that were held back."""
+        if self._halts:
             events = (record.event for record in self._day.store.records)
             held = (isinstance(each, SubmitFailed) and each.proof is Proof.HELD for each in events)
             self._day.counts["held"] += sum(held)
-            self._folder.cleanup()
+            self._clear()
+
+    def _clear(self) -> None:
+        for path in Path(self.folder).iterdir():
+            path.unlink()
 
     def _refuse(self, request: Any, what: str, *scopes: HaltScope) -> None:
         known = request.client_order_id
@@ -173,6 +177,12 @@ class HaltedProcess(MemoryProcess):
         guard = StoreGuard(path=self._path, epoch=self.epoch)
         self._opened.append(guard)
         return guard
+
+
+@cache
+def _folder() -> TemporaryDirectory[str]:
+    """Return where one day after the other has its store: what is kept by path serves them all."""
+    return TemporaryDirectory(prefix="oncefill-days-", dir=MEMORY)
 
 
 @cache

@@ -30,7 +30,8 @@ def later_dice(seed: int, drawn: Weather, profile: str) -> Weather:
     """
     if profile == "calm":
         return drawn
-    halts = Random(f"halts of {profile} {seed}").choice((0, 0, 0, 1, 3))
+    # Few days have them: their files take as long as all else of a day.
+    halts = Random(f"halts of {profile} {seed}").choice((0, 0, 0, 0, 0, 1, 3))
     busts = Random(f"busts of {profile} {seed}").choice((0, 0, 0, 1, 5))
     return replace(drawn, halts=drawn.halts or halts, busts=drawn.busts or busts)
 

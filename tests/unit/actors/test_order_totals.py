@@ -142,6 +142,7 @@ def test_an_order_that_is_open_again_is_told_its_end_at_once(desk):
     desk.until(lambda: busts(desk) == [-30], within_s=70)
     desk.until_status("CANCELLED", within_s=5)
 
+    desk.until_rest()
     desk.check()
 
 

@@ -62,7 +62,7 @@ def test_an_order_that_came_back_is_not_taken_for_the_actor_that_left(desk):
     known = desk.order().client_order_id
     former = SimpleNamespace(tell=lambda message: None)
 
-    for word in (Rested(known, former, None), Stays(known)):
+    for word in (Rested(former, desk.order(), None), Stays(known)):
         desk.system.actors["executor"].tell(word)
     desk.run_for(1)
     desk.tell(cancel())
