@@ -14,7 +14,7 @@ from infra.store.places import Place, descriptions, triggers_of
 from infra.store.tables import META, REVISION, SCHEMA_VERSION, StoreRow
 
 _ENCODE: Final = msgspec.json.Encoder().encode
-_UNCOVERED: Final = ("sum", "holder", NOTE)
+UNCOVERED: Final = ("sum", "holder", NOTE)
 _IS_EPOCH: Final = META.c.key == "epoch"
 
 
@@ -31,7 +31,7 @@ def create_schema(connection: Connection, meta: Mapping[str, str]) -> None:
 
 def meta_sum(meta: Mapping[str, str]) -> str:
     """Return the checksum of what the store says about itself; its holder and halts come and go."""
-    covered = sorted((key, value) for key, value in meta.items() if key not in _UNCOVERED)
+    covered = sorted((key, value) for key, value in meta.items() if key not in UNCOVERED)
     return sha256(_ENCODE(covered)).hexdigest()
 
 
