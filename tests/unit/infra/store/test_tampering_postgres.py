@@ -19,7 +19,7 @@ from tests.servers import somebody
 from tests.unit.infra.cli.stories import open_house, tell_all
 from tests.unit.infra.store.stores import a_store
 
-TAMPERINGS = int(os.environ.get("TEST_TAMPERINGS", "1000")) // 10
+TAMPERINGS = max(60, int(os.environ.get("TEST_TAMPERINGS", "1000")) // 10)
 SCHEMAS = "SELECT nspname FROM pg_namespace ORDER BY nspname"
 
 
