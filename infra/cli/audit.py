@@ -3,11 +3,11 @@
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from domain.errors import InvalidInputError
 from domain.journal import Record
 from infra.brokers.paper.dice import dice
 from infra.cli.render import (
@@ -118,16 +118,16 @@ def _rebuild(args: Namespace) -> int:
 
 def _drill(args: Namespace) -> int:
     store = find_store(args.store)
-    if not isinstance(store, Path):
-        raise InvalidInputError("store", "the drill is for stores in files")
     missed: list[Tampering] = []
     by: Counter[str] = Counter()
     with TemporaryDirectory(prefix="oncefill-") as room:
         random = dice(args.seed, "tampering")
         trials = drill(store, Path(room), count=args.count, random=random, clock=SystemClock())
-        for trial in trials:
-            by.update(trial.found_by)
-            missed += [] if trial.found_by else [trial]
+        # However it ends, its copies are taken away.
+        with closing(trials):
+            for trial in trials:
+                by.update(trial.found_by)
+                missed += [] if trial.found_by else [trial]
     if args.json:
         facts = {"store": str(store), "seed": args.seed, "count": args.count}
         print_json(facts | {"ok": not missed, "found_by": dict(by), "missed": missed})

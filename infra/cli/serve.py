@@ -17,6 +17,7 @@ from domain.errors import InvalidInputError, StoreError
 from domain.settings import Settings
 from infra.cli.render import say
 from infra.cli.source import store_in
+from infra.cli.takeover import take_over
 from infra.clock import SystemClock
 from infra.config import load_settings
 from infra.log import close_log, configure_log
@@ -24,7 +25,6 @@ from infra.signals.address import RUNTIME, folder_of, socket_path
 from infra.signals.desk import Desk, Served, ServedEngine
 from infra.signals.door import Door, private_folder
 from infra.store.places import Place
-from infra.store.takeover import end_holder
 
 _FAILED: Final = 1
 _RECOVERY_S: Final = 600.0
@@ -88,11 +88,8 @@ def _prepare(folder: Path, store: Place) -> None:
 
 
 def _take_over(args: Namespace, store: Place) -> None:
-    if not isinstance(store, Path):
-        problem = "works on a store file; on a server stop the engine that holds it, or its session"
-        raise InvalidInputError("--take-over", problem)
-    if (pid := end_holder(store)) is not None:
-        _tell(args, "took_over", f"Killed the engine with pid {pid}, which held the store.")
+    if ended := take_over(store):
+        _tell(args, "took_over", ended)
 
 
 def _serve(args: Namespace, engine: EngineToServe, store: Place, asked: "_Asked") -> int:

@@ -4,6 +4,7 @@ import json
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
+from struct import unpack
 from typing import Any, Final
 
 from domain.errors import OncefillError
@@ -44,3 +45,18 @@ def ask_door(
         msg = f"No engine answers at {path}: it is {why}. Start one with: serve --store STORE."
         raise NoAnswerError(msg) from error
     return answer
+
+
+def listener(store: Place) -> int | None:
+    """Return the process that listens at a store's door; None: nobody, or that is not told."""
+    option = getattr(socket, "SO_PEERCRED", None)
+    if option is None:
+        return None
+    try:
+        with address(socket_path(store)) as name, socket.socket(socket.AF_UNIX) as door:
+            door.settimeout(PATIENCE_S)
+            door.connect(name)
+            (pid, _, _) = unpack("3i", door.getsockopt(socket.SOL_SOCKET, option, 12))
+    except OSError:
+        return None
+    return int(pid)

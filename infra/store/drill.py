@@ -1,26 +1,39 @@
-"""Tampering by chance, as somebody with the file and enough time would do it: tests the audit.
+"""Tampering by chance, as somebody with the store and enough time would do it: tests the audit.
 
 Each tampering is one change to a copy, made with the journal's triggers out of the way.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from random import Random
-from shutil import copyfile
-from sqlite3 import connect
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Connection, Text, cast, column, delete, insert, select, table, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Text,
+    cast,
+    column,
+    delete,
+    insert,
+    literal_column,
+    select,
+    table,
+    update,
+)
+from sqlalchemy.exc import DataError, IntegrityError
 
 from domain.errors import StoreError
 from domain.ports import Clock
 from infra.store.audit import verify
 from infra.store.chain import row_hash
-from infra.store.dialect import TRIGGERS, writer_engine
-from infra.store.reading import open_reader
+from infra.store.dialect import DIALECT
+from infra.store.drill_copies import copies_of, drop_guards, put_guards
+from infra.store.places import Place, writers_of
+from infra.store.reading import open_reader_at
 from infra.store.rebuild import rewrite
 from infra.store.scratch import PROJECTIONS
 from infra.store.tables import JOURNAL, META
@@ -28,7 +41,7 @@ from infra.store.views import Head
 
 # The tables as an intruder sees them: without the types that keep values in form.
 _PLAIN: Final = {
-    each.name: table(each.name, column("rowid"), *(column(one.name) for one in each.c))
+    each.name: table(each.name, *(column(one.name) for one in each.c))
     for each in (JOURNAL, META, *PROJECTIONS)
 }
 _JOURNAL: Final = _PLAIN[JOURNAL.name]
@@ -47,34 +60,35 @@ class Tampering:
 
 
 def drill(
-    store: Path, folder: Path, *, count: int, random: Random, clock: Clock
-) -> Iterator[Tampering]:
-    """Tamper ``count`` times, each time with a fresh copy in ``folder``, and verify it.
+    store: Place, folder: Path, *, count: int, random: Random, clock: Clock
+) -> Generator[Tampering, None, None]:
+    """Tamper ``count`` times, each time with a fresh copy of the store, and verify it.
 
-    The head of the store as it is stands for one that was noted elsewhere.
+    The head of the store as it is stands for one that was noted elsewhere. A file is copied into
+    ``folder``, a schema into new ones of the same database, which are dropped at the end.
 
     Raises:
         StoreError: The store is not sound before anything is done to it, or has no orders.
     """
-    original, tampered = folder / "original.db", folder / "tampered.db"
-    with closing(connect(store)) as source, closing(connect(original)) as copy:
-        source.backup(copy)
-        # Without a log beside it the file is all there is to copy.
-        copy.execute("PRAGMA journal_mode = DELETE")
-    with open_reader(original) as reader:
-        noted, is_sound, has_orders = reader.head(), verify(reader).ok, bool(reader.orders(limit=1))
-    if not is_sound or not has_orders:
-        msg = f"{store} is not sound, or holds no orders; run audit verify, or name another store."
-        raise StoreError(msg)
-    for number in range(1, count + 1):
-        copyfile(original, tampered)
-        what = tamper(tampered, random, clock)
-        yield Tampering(number, what, _found_by(tampered, noted))
+    with copies_of(store, folder) as copies:
+        with open_reader_at(copies.original) as reader:
+            noted, is_sound = reader.head(), verify(reader).ok
+            has_orders = bool(reader.orders(limit=1))
+        if not is_sound or not has_orders:
+            msg = (
+                f"{store} is not sound, or holds no orders; run audit verify, or name another "
+                "store."
+            )
+            raise StoreError(msg)
+        for number in range(1, count + 1):
+            tampered = copies.fresh()
+            what = tamper(tampered, random, clock)
+            yield Tampering(number, what, _found_by(tampered, noted))
 
 
-def _found_by(tampered: Path, noted: Head) -> tuple[str, ...]:
+def _found_by(tampered: Place, noted: Head) -> tuple[str, ...]:
     try:
-        with open_reader(tampered) as reader:
+        with open_reader_at(tampered) as reader:
             report = verify(reader, (noted,))
     except StoreError:
         # It cannot even be opened as a store.
@@ -82,33 +96,31 @@ def _found_by(tampered: Path, noted: Head) -> tuple[str, ...]:
     return tuple(check.name for check in report.checks if not check.ok)
 
 
-def tamper(path: Path, random: Random, clock: Clock) -> str:
-    """Change something in the store at ``path``; return what."""
+def tamper(place: Place, random: Random, clock: Clock) -> str:
+    """Change something in the store at ``place``; return what."""
     what = None
     while what is None:
-        what = _try(path, random)
+        what = _try(place, random)
     if what.startswith("cut") and random.choice((True, False)):
         # So that nothing but a noted head tells.
-        rewrite(path, clock=clock)
+        rewrite(place, clock=clock)
         what = f"{what}, its tables made to fit"
     return what
 
 
-def _try(path: Path, random: Random) -> str | None:
+def _try(place: Place, random: Random) -> str | None:
     way = random.choice(_WAYS)
-    with writer_engine(path).connect() as connection:
-        for trigger in TRIGGERS:
-            connection.exec_driver_sql(f"DROP TRIGGER {trigger.split()[2]}")
+    with writers_of(place).connect() as connection:
+        drop_guards(connection)
         try:
             what = way(connection, random)
-        except IntegrityError:
-            # Another row is there already: the file itself refuses.
+        except (IntegrityError, DataError):
+            # Another row is there already, or no such value can be: the database itself refuses.
             what = None
         if what is None:
             connection.rollback()
             return None
-        for trigger in TRIGGERS:
-            connection.exec_driver_sql(trigger)
+        put_guards(connection)
         connection.commit()
     return what
 
@@ -130,16 +142,25 @@ def _flip(connection: Connection, random: Random, name: str) -> str | None:
     return _set(connection, name, row["rowid"], {chosen: _flipped(row[chosen], random)})
 
 
-def _set(connection: Connection, name: str, rowid: int, values: Mapping[str, Any]) -> str | None:
-    if any(value is None for value in values.values()):
+def _set(connection: Connection, name: str, rowid: Any, values: Mapping[str, Any]) -> str | None:
+    plain = {key: _storable(connection, value) for key, value in values.items()}
+    if any(value is None for value in plain.values()):
         return None
-    plain = {
-        key: cast(value, Text) if isinstance(value, bytes) else value
-        for key, value in values.items()
-    }
     place = _PLAIN[name]
-    connection.execute(update(place).where(place.c.rowid == rowid).values(plain))
+    connection.execute(update(place).where(_rowid(connection) == rowid).values(plain))
     return f"changed {', '.join(values)} of row {rowid} in {name}"
+
+
+def _storable(connection: Connection, value: Any) -> Any:
+    """Return the value as the database takes it; None when it takes only texts that are ones."""
+    if not isinstance(value, bytes):
+        return value
+    if _is_file(connection):
+        return cast(value, Text)
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def _flipped(value: Any, random: Random) -> Any:
@@ -148,8 +169,14 @@ def _flipped(value: Any, random: Random) -> Any:
             content = bytearray(value.encode())
             content[random.randrange(len(content))] ^= 1 << random.randrange(8)
             return bytes(content)
+        case bool():
+            return not value
         case int():
             return value ^ (1 << random.randrange(16))
+        case Decimal():
+            return value + Decimal(1 << random.randrange(16)).scaleb(-random.randrange(9))
+        case date():
+            return date.fromordinal(value.toordinal() ^ (1 << random.randrange(16)))
         case _:
             return None
 
@@ -160,7 +187,7 @@ def _delete_row(connection: Connection, random: Random) -> str | None:
     if row is None:
         return None
     place = _PLAIN[name]
-    connection.execute(delete(place).where(place.c.rowid == row["rowid"]))
+    connection.execute(delete(place).where(_rowid(connection) == row["rowid"]))
     return f"deleted row {row['rowid']} of {name}"
 
 
@@ -225,12 +252,21 @@ def _chain_again(connection: Connection, random: Random) -> str | None:
 
 
 def _any_row(connection: Connection, random: Random, name: str) -> dict[str, Any] | None:
-    place = _PLAIN[name]
-    rowids = connection.execute(select(place.c.rowid)).scalars().all()
+    place, rowid = _PLAIN[name], _rowid(connection)
+    rowids = connection.execute(select(rowid).select_from(place)).scalars().all()
     if not rowids:
         return None
-    chosen = select(place).where(place.c.rowid == random.choice(rowids))
+    chosen = select(rowid.label("rowid"), place).where(rowid == random.choice(rowids))
     return dict(connection.execute(chosen).mappings().one())
+
+
+def _rowid(connection: Connection) -> ColumnElement[Any]:
+    """Return what tells rows of a table apart, whatever is changed in their columns."""
+    return literal_column("rowid" if _is_file(connection) else "CAST(ctid AS text)")
+
+
+def _is_file(connection: Connection) -> bool:
+    return connection.dialect.name == DIALECT.name
 
 
 def _last(connection: Connection) -> int:

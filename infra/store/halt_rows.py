@@ -14,6 +14,7 @@ from infra.store.tables import JOURNAL, META
 
 HALTS: Final = "halt"
 NOTE: Final = "halts"  # The key in meta of what is noted of them on PostgreSQL.
+PASSING: Final = "passing "  # Keys in meta there begin so: calls that were let through.
 
 _TOPICS: Final[dict[type, str]] = {Halted: "trading.halted", Resumed: "trading.resumed"}
 # On PostgreSQL who writes waits here for who wrote before; SQLite's transaction holds the file.

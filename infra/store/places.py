@@ -171,6 +171,16 @@ def holder_of(place: PostgresPlace) -> tuple[str, bool]:
     return holder
 
 
+def end_lines(place: PostgresPlace) -> str | None:
+    """End the lines of the engine that holds the lock; return who it was, None if nobody does.
+
+    Raises:
+        AccountLockedError: They may not be ended, or do not end.
+    """
+    holder: str | None = _postgres("postgres_lock").end_holder(place)
+    return holder
+
+
 def triggers_of(dialect_name: str) -> tuple[str, ...]:
     """Return what keeps the journal append-only, as statements."""
     if dialect_name == dialect.DIALECT.name:

@@ -1,5 +1,7 @@
 """PostgreSQL: one schema for each account. Imported only where a store is named by URL."""
 
+import os
+import socket
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -99,7 +101,7 @@ def _engine(place: PostgresPlace, *, is_reading: bool) -> Engine:
 def connect_to(place: PostgresPlace) -> psycopg.Connection[Any]:
     """Connect; durable at every commit, whatever the server's default is."""
     settings = _SESSION | {"search_path": place.schema}
-    given = dict(place.options)
+    given = {"application_name": _name()} | dict(place.options)
     options = " ".join([given.pop("options", ""), *(f"-c {k}={v}" for k, v in settings.items())])
     told = make_conninfo("", **{**_LINE, **given, "options": options})
     connection = psycopg.connect(told, autocommit=True)
@@ -108,6 +110,11 @@ def connect_to(place: PostgresPlace) -> psycopg.Connection[Any]:
         "WHERE current_setting('synchronous_commit') = 'off'"
     )
     return connection
+
+
+def _name() -> str:
+    """Return by what name the server knows all lines of this process; it keeps 63 bytes."""
+    return f"oncefill {os.getpid()} {socket.gethostname()}"[:63]
 
 
 def _raw_of(connection: Connection) -> psycopg.Connection[Any]:

@@ -3,22 +3,31 @@
 The note is a row of its own: an engine that was stopped in the midst of a commit keeps the head of
 the journal, and nobody else's. It is written by single statements, compared with what was read, so
 that a command that is stopped leaves nothing locked and undoes nothing when it goes on.
+
+The server lets go of a lock when the line breaks, whatever the call does that was let through. So
+each passage has a row as well, which only its end takes away, by another line if need be.
 """
 
+import os
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from threading import Lock
+from itertools import count
+from secrets import token_hex
+from threading import Event, Lock
+from time import monotonic
 from typing import Any, Final
 
 import psycopg
+from psycopg.sql import SQL, Literal
 from sqlalchemy import Connection, select
 
 from domain.errors import NotSentError, StoreError
 from domain.halt import ACCOUNT, Halted
 from infra.store.drivers import Halts, Passage, PostgresPlace
 from infra.store.halt_file import UNREADABLE, halts_of, text_of
-from infra.store.halt_rows import IS_EPOCH, LAST_HALT, NOTE
+from infra.store.halt_rows import IS_EPOCH, LAST_HALT, NOTE, PASSING
 from infra.store.postgres import connect_to, lock_key, server_explained, translated, writer_engine
 from infra.store.statements import compiled
 from infra.store.tables import META
@@ -28,6 +37,18 @@ _LOOK: Final = compiled(select(META.c.value, LAST_HALT, _NOTE.scalar_subquery())
 _ADD: Final = "INSERT INTO meta (key, value) VALUES (%s, '') ON CONFLICT DO NOTHING"
 _PUT: Final = "UPDATE meta SET value = %s WHERE key = %s AND (value = %s OR %s)"
 _TRIES: Final = 100
+# The row is made with the lock held; who has the gate alone sees rows of broken lines, or for a
+# moment one whose end is being committed.
+_BEGIN_PASSAGE: Final = SQL(
+    "INSERT INTO meta (key, value) SELECT $1::text, {} WHERE pg_try_advisory_lock_shared({}) "
+    "RETURNING true"
+)
+_END_PASSAGE: Final = SQL(
+    "WITH gone AS (DELETE FROM meta WHERE key = $1::text) SELECT pg_advisory_unlock_shared({})"
+)
+_OVER: Final = "DELETE FROM meta WHERE key = ANY(%s)"
+_PASSAGES: Final = SQL("SELECT value FROM meta WHERE key LIKE {}").format(Literal(f"{PASSING}%"))
+_POLL_S: Final = 0.01
 # An engine that was stopped in the midst of a commit is not waited for.
 _HEAD_WAIT: Final = "SET LOCAL lock_timeout = '5s'"
 _UNKNOWN: Final = datetime.fromtimestamp(0, UTC)
@@ -37,18 +58,23 @@ _BY_NOBODY: Final = Halted(scope=ACCOUNT, reason=UNREADABLE, requested_by="", at
 class PostgresGate:
     """infra.store.drivers.Gate by an advisory lock, shared, of a connection of its own.
 
-    The server frees it as soon as that connection is gone, and keeps it while the engine is
-    stopped. Each passage counts on its own; calls do not wait for each other.
+    The server keeps it while the engine is stopped, and frees it as soon as that connection is
+    gone; the row of a passage stays. Each passage counts on its own; calls do not wait for each
+    other.
     """
 
     def __init__(self, place: PostgresPlace) -> None:
         self._place = place
         key = lock_key(place, "gate")
         self._statements = {
-            "enter": f"SELECT pg_try_advisory_lock_shared({key})",
+            "enter": _pass(key),
             "look": _LOOK,
-            "leave": f"SELECT pg_advisory_unlock_shared({key})",
+            "leave": _END_PASSAGE.format(Literal(key)).as_string(),
         }
+        self._name = f"{PASSING}{token_hex(8)}"
+        self._numbers = count(1)
+        # Of those rows the server may still have what is over.
+        self._over: set[str] = set()
         self._connection: psycopg.Connection[Any] | None = None
         self._is_closed = False
         self._lock = Lock()
@@ -58,13 +84,14 @@ class PostgresGate:
     def enter(self) -> Passage:
         """Hold the gate open for one call, then look at the store."""
         with self._lock, translated():
-            connection = self._opened()
+            connection, row = self._opened(), f"{self._name} {next(self._numbers)}"
             try:
-                is_open, seen = _enter(connection)
+                is_open, seen = _enter(connection, row)
                 if is_open:
-                    return self._passage(connection, *seen)
+                    return self._passage((connection, row), *seen)
             except BaseException:
                 # What it holds by now is not known; the server lets go of all of it.
+                self._over.add(row)
                 connection.close()
                 raise
         msg = "Not sent: trading is being halted; it looks again."
@@ -76,10 +103,12 @@ class PostgresGate:
             return self._opened().execute(statement.encode()).fetchall()
 
     def leave(self, passage: Passage) -> None:
-        """The call has ended; with a broken line the server knows already."""
-        connection = passage.held
-        with suppress(psycopg.Error):
-            connection.execute("EXECUTE leave")
+        """The call has ended; when the line is broken, another one says so."""
+        connection, row = passage.held
+        try:
+            connection.execute(f"EXECUTE leave('{row}')".encode(), prepare=False)
+        except psycopg.Error:
+            self._say_over(row)
 
     def close(self) -> None:
         """Let go of the connection, unless a call holds it: then of no more than that."""
@@ -88,12 +117,24 @@ class PostgresGate:
             if self._connection is not None:
                 self._connection.close()
 
+    def _say_over(self, row: str) -> None:
+        try:
+            with connect_to(self._place) as other:
+                other.execute(_OVER, ([row],))
+        except psycopg.Error:
+            with self._lock:
+                self._over.add(row)
+
     def _passage(
-        self, connection: psycopg.Connection[Any], epoch: str, rows: int | None, note: str | None
+        self,
+        held: tuple[psycopg.Connection[Any], str],
+        epoch: str,
+        rows: int | None,
+        note: str | None,
     ) -> Passage:
         if note != self._text:
             self._text, self._noted = note, tuple(_read(note).values())
-        return Passage(connection, int(epoch), rows or 0, self._noted)
+        return Passage(held, int(epoch), rows or 0, self._noted)
 
     def _opened(self) -> psycopg.Connection[Any]:
         if self._is_closed:
@@ -103,19 +144,30 @@ class PostgresGate:
             self._connection = connect_to(self._place)
             # Whatever the server's default is: each statement has a snapshot of its own.
             self._connection.execute("SET default_transaction_isolation = 'read committed'")
+            # A row of a passage is for others to see; no order waits for the disk because of it.
+            self._connection.execute("SET synchronous_commit = off")
+            self._connection.execute(_OVER, (list(self._over),))
+            self._over.clear()
             for name, text in self._statements.items():
                 self._connection.execute(f"PREPARE {name} AS {text}".encode())
         return self._connection
 
 
-def _enter(connection: psycopg.Connection[Any]) -> tuple[Any, Any]:
+def _pass(key: int) -> str:
+    """Return the statement that makes the row of a passage, if the gate is open."""
+    whose = f"{os.getpid()} {socket.gethostname()}"
+    return _BEGIN_PASSAGE.format(Literal(whose), Literal(key)).as_string()
+
+
+def _enter(connection: psycopg.Connection[Any], row: str) -> tuple[bool, Any]:
     """Return whether the lock is held from now on, and what was seen after that.
 
     One round trip, and two statements: the second one's snapshot is taken once the lock is held,
     so it has the note of every halt that had the gate alone before.
     """
-    cursor = connection.execute("EXECUTE enter; EXECUTE look", prepare=False)
-    ((first,),) = cursor.fetchall()
+    both = f"EXECUTE enter('{row}'); EXECUTE look".encode()
+    cursor = connection.execute(both, prepare=False)
+    first = bool(cursor.fetchall())
     cursor.nextset()
     (second,) = cursor.fetchall()
     return first, second
@@ -145,7 +197,10 @@ class PostgresNote:
             connection = connect_to(self._place)
         try:
             with server_explained(self._place):
+                until_s = monotonic() + wait_s
                 is_taken = _take(connection, lock_key(self._place, what), wait_s)
+                if is_taken and what == "gate":
+                    is_taken = _all_over(connection, until_s)
             yield is_taken
         finally:
             with suppress(psycopg.Error):
@@ -213,6 +268,29 @@ def _take(connection: psycopg.Connection[Any], key: int, wait_s: float) -> bool:
     except psycopg.errors.LockNotAvailable:
         return False
     return True
+
+
+def _all_over(connection: psycopg.Connection[Any], until_s: float) -> bool:
+    """Wait for the calls whose line has broken; return whether all have ended."""
+    while any(not _is_gone(whose) for (whose,) in connection.execute(_PASSAGES).fetchall()):
+        if monotonic() >= until_s:
+            return False
+        Event().wait(_POLL_S)
+    return True
+
+
+def _is_gone(whose: str) -> bool:
+    """Return whether the process of a passage has ended, if it is one of this machine."""
+    pid, _, host = whose.partition(" ")
+    if host != socket.gethostname():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _ms(wait_s: float) -> str:

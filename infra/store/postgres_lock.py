@@ -7,6 +7,8 @@ is gone. So the engine needs connections to the server itself, not to a pool of 
 import json
 import os
 import socket
+from threading import Event
+from time import monotonic
 from typing import Any, Final
 
 import psycopg
@@ -21,10 +23,25 @@ from infra.store.postgres import connect_to, lock_key, server_explained
 
 _HOLDER: Final = "SELECT value FROM meta WHERE key = 'holder'"
 _HELD: Final = (
-    "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = %s::bigint::oid "
-    "AND objid = %s::bigint::oid AND objsubid = 1 AND database = "
-    "(SELECT oid FROM pg_database WHERE datname = current_database())"
+    "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted "
+    "AND classid = %s::bigint::oid AND objid = %s::bigint::oid AND objsubid = 1 "
+    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
+# Of the holder's lines the one in a commit as well: it keeps the head of the journal. One that is
+# in a call keeps the gate, as a halt wants to know; the epoch lets it through no more.
+_END: Final = SQL("""
+    WITH holder AS (
+        SELECT pid, usesysid, application_name FROM pg_stat_activity WHERE pid IN ({})
+    ), committing AS (
+        SELECT a.pid FROM holder h JOIN pg_stat_activity a USING (usesysid, application_name)
+        JOIN pg_locks l ON l.pid = a.pid AND l.relation = to_regclass('meta')
+        AND l.database = a.datid AND l.mode = 'RowShareLock'
+    )
+    SELECT pid, pg_terminate_backend(pid)
+    FROM (SELECT pid FROM holder UNION SELECT pid FROM committing) AS its
+""").format(SQL(_HELD))
+_ENDS_S: Final = 10.0
+_POLL_S: Final = 0.02
 _NAME_HOLDER: Final = (
     "INSERT INTO meta (key, value) VALUES ('holder', %s) "
     "ON CONFLICT (key) DO UPDATE SET value = excluded.value"
@@ -87,11 +104,54 @@ def _take(connection: psycopg.Connection[Any], place: PostgresPlace, account_id:
 
 def holder_of(place: PostgresPlace) -> tuple[str, bool]:
     """Return what the last engine wrote of itself, and whether an engine holds the lock now."""
-    key = lock_key(place) % 2**64
     with server_explained(place), connect_to(place) as connection:
-        held = connection.execute(_HELD, (key >> 32, key % 2**32)).fetchall()
-        ((text,),) = connection.execute(_HOLDER).fetchall() or [("",)]
-    return text, bool(held)
+        held = _held(connection, place)
+        try:
+            ((text,),) = connection.execute(_HOLDER).fetchall() or [("",)]
+        except psycopg.errors.UndefinedTable:
+            text = ""  # Nobody has made the tables yet.
+        return text, bool(held)
+
+
+def end_holder(place: PostgresPlace) -> str | None:
+    """End the lines of the engine that holds the lock; return who it was, None if nobody does.
+
+    Its process goes on without them: the next engine's epoch keeps it from commits and sends.
+
+    Raises:
+        AccountLockedError: They may not be ended by this user, or do not end.
+        StoreError: The server cannot be used.
+    """
+    with server_explained(place), connect_to(place) as connection:
+        if not (holding := _held(connection, place)):
+            return None
+        name = _holder(connection)
+        whose = f"{place} is held by another engine ({name}), in the server's process {holding[0]}"
+        try:
+            connection.execute(_END, _key_parts(place))
+        except psycopg.errors.InsufficientPrivilege as error:
+            msg = (
+                f"{whose}, which this user may not end. Stop that engine, or let its own user or "
+                f"an administrator do: SELECT pg_terminate_backend({holding[0]})."
+            )
+            raise AccountLockedError(msg) from error
+        until_s = monotonic() + _ENDS_S
+        while set(_held(connection, place)) & set(holding):
+            if monotonic() > until_s:
+                msg = f"{whose}, which was told to end and has not after {_ENDS_S:.0f} s."
+                raise AccountLockedError(msg)
+            Event().wait(_POLL_S)
+        return name
+
+
+def _held(connection: psycopg.Connection[Any], place: PostgresPlace) -> list[int]:
+    return [pid for (pid,) in connection.execute(_HELD, _key_parts(place)).fetchall()]
+
+
+def _key_parts(place: PostgresPlace) -> tuple[int, int]:
+    """Return the number of the account's lock as the server shows it."""
+    key = lock_key(place) % 2**64
+    return key >> 32, key % 2**32
 
 
 def _holder(connection: psycopg.Connection[Any]) -> str:

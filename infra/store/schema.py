@@ -9,12 +9,11 @@ import msgspec
 from sqlalchemy import Connection, delete, insert, inspect, select, update
 
 from domain.errors import FencedError, StoreError
-from infra.store.halt_rows import NOTE
+from infra.store.halt_rows import NOTE, PASSING
 from infra.store.places import Place, descriptions, triggers_of
 from infra.store.tables import META, REVISION, SCHEMA_VERSION, StoreRow
 
 _ENCODE: Final = msgspec.json.Encoder().encode
-_UNCOVERED: Final = ("sum", "holder", NOTE)
 _IS_EPOCH: Final = META.c.key == "epoch"
 
 
@@ -29,9 +28,21 @@ def create_schema(connection: Connection, meta: Mapping[str, str]) -> None:
     seal_tables(connection)
 
 
+def is_passing(key: str) -> bool:
+    """Return whether a row of meta comes and goes, and no sum covers it: who is there, halts."""
+    return key in ("holder", NOTE) or key.startswith(PASSING)
+
+
+def end_passages(connection: Connection) -> None:
+    """Forget the calls of earlier engines; to be called by who holds the account's lock."""
+    connection.execute(delete(META).where(META.c.key.startswith(PASSING)))
+
+
 def meta_sum(meta: Mapping[str, str]) -> str:
     """Return the checksum of what the store says about itself; its holder and halts come and go."""
-    covered = sorted((key, value) for key, value in meta.items() if key not in _UNCOVERED)
+    covered = sorted(
+        (key, value) for key, value in meta.items() if not is_passing(key) and key != "sum"
+    )
     return sha256(_ENCODE(covered)).hexdigest()
 
 

@@ -30,6 +30,7 @@ from infra.store.schema import (
     account_of,
     bump_epoch,
     create_schema,
+    end_passages,
     is_empty,
     read_epoch,
     read_meta,
@@ -137,6 +138,7 @@ class Store:
             noted = read_noted(self.path) if isinstance(self.path, Path) else None
             require_sound(connection, self.path, noted)
             record_missing(connection, self.path, self._clock)
+            end_passages(connection)
             self._head = head_of(connection)
         with explained(self.path):
             self._lock.name_holder()

@@ -1,6 +1,7 @@
 """The served engine on a real PostgreSQL server: its door, halts from outside, kill -9."""
 
 import json
+import signal
 import stat
 
 import pytest
@@ -66,9 +67,25 @@ def test_the_store_can_be_named_in_the_settings_and_by_a_variable(served, monkey
         assert end(engine)[0] == OK
 
 
-def test_a_runtime_folder_of_no_use_and_a_take_over_are_refused(served, monkeypatch):
-    with served.begin("--take-over") as process:
-        assert "--take-over: works on a store file" in process.stderr.read()
+def test_a_stopped_engine_is_taken_over(served):
+    with served.engine() as zombie:
+        assert served.place("m-1").returncode == OK
+        zombie.send_signal(signal.SIGSTOP)
+        with served.engine("--take-over") as successor:
+            assert zombie.wait(10) == -signal.SIGKILL
+            assert served.place("m-2").returncode == OK
+            served.until_rest(2)
+            assert end(successor)[0] == OK
+    served.check(["m-1", "m-2"])
+
+
+def test_a_take_over_where_nobody_is_only_starts(served):
+    with served.engine("--take-over") as engine:
+        assert end(engine)[0] == OK
+
+
+def test_a_runtime_folder_of_no_use_is_refused(served, monkeypatch):
+    served.folder.mkdir(parents=True)
     served.folder.chmod(0o755)
     with served.begin() as process:
         assert "chmod 700" in process.stderr.read()

@@ -50,11 +50,11 @@ class House:
         return asked
 
 
-def open_house(folder):
-    """Start an engine in ``folder``."""
+def open_house(folder, url=None):
+    """Start an engine in ``folder``, or on the store at ``url``."""
     system = SimulatedSystem(start=START, seed=1)
     settings = Settings(session=ALWAYS_OPEN)
-    store = open_store(folder / "oncefill.db", account_id=settings.account_id, clock=system)
+    store = open_store(url or folder / "oncefill.db", account_id=settings.account_id, clock=system)
     gateway = open_paper(
         folder / "paper.db",
         clock=system,

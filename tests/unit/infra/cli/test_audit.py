@@ -150,10 +150,3 @@ def test_the_readers_take_a_url(perform, postgres):
 
     assert code == 1
     assert "is not an Oncefill store" in err
-
-
-def test_the_drill_is_for_files(perform):
-    code, _, err = perform("audit", "drill", "--store", "postgresql://nobody@/nothing")
-
-    assert code == 2
-    assert "for stores in files" in err

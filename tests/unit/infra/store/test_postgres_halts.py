@@ -1,7 +1,8 @@
 """Halts on PostgreSQL where it differs from a file: locks of sessions, a note in a row."""
 
 from contextlib import closing, suppress
-from threading import Thread
+from socket import gethostname
+from threading import Event, Thread
 
 import psycopg
 import pytest
@@ -21,6 +22,9 @@ CLOCK = ManualClock()
 LINES_ENDED = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
     " WHERE pid != pg_backend_pid() AND backend_type = 'client backend'"
+)
+GATE_HELD = (
+    "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock' AND granted"
 )
 
 
@@ -147,12 +151,78 @@ def test_a_guard_whose_line_was_ended_looks_again_by_another(store):
     assert halt(store).is_quiet
 
 
+def test_a_halt_waits_for_a_call_whose_line_to_the_server_broke(store):
+    """Passed, not begun yet: with the line the server lets go of the gate."""
+    guard, begun, returned = store.guard(), [], []
+
+    def place():
+        with guard.hold(symbol="005930", strategy_id=""):
+            inside.set()
+            go_on.wait(20)
+            begun.append(list(returned))
+
+    inside, go_on = Event(), Event()
+    placing = Thread(target=place)
+    placing.start()
+    assert inside.wait(20)
+    halting = Thread(target=lambda: returned.append(halt(store, wait_s=20).is_quiet))
+    with somebody(store.path) as other:
+        halting.start()
+        while not other.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchall():
+            assert halting.is_alive()
+        other.execute(f"{LINES_ENDED} AND pid IN ({GATE_HELD})")
+        while other.execute(GATE_HELD).fetchall():
+            assert halting.is_alive()
+    halting.join(1)
+    go_on.set()
+    placing.join()
+    halting.join()
+
+    assert (begun, returned) == ([[]], [True])
+
+
+def test_a_halt_that_waits_in_vain_for_such_a_call_says_so(store):
+    guard = store.guard()
+    with guard.hold(symbol="005930", strategy_id=""):
+        with somebody(store.path) as other:
+            other.execute(f"{LINES_ENDED} AND pid IN ({GATE_HELD})")
+        assert not halt(store).is_quiet
+    assert halt(store).is_quiet
+
+
+def test_a_call_of_an_engine_that_is_gone_is_not_waited_for(store, url):
+    values = (f"{2**22 + 1} {gethostname()}", "1 elsewhere")
+    for value, is_quiet in zip(values, (True, False), strict=True):
+        with somebody(store.path) as other:
+            other.execute("INSERT INTO meta VALUES (%s, %s)", (f"passing {value}", value))
+        assert halt(store).is_quiet is is_quiet
+    store.close()
+
+    with closing(a_store(None, url=url)) as again, open_reader_at(again.path) as reader:
+        assert halt(again).is_quiet, "the next engine knows that the earlier one makes no calls"
+        assert verify(reader).ok
+
+
+def test_a_passage_leaves_nothing_behind_whatever_became_of_its_line(store):
+    guard = store.guard()
+    passes(guard)
+    with guard.hold(symbol="005930", strategy_id=""):
+        with open_reader_at(store.path) as reader:
+            assert verify(reader).ok
+        with somebody(store.path) as other:
+            other.execute(LINES_ENDED)
+    with somebody(store.path) as other:
+        assert other.execute("SELECT * FROM meta WHERE key LIKE 'passing%'").fetchall() == []
+
+
 def test_a_halt_is_seen_by_a_look_that_began_before_it_and_got_the_gate_after_it(postgres):
     serializable = "options=-c%20default_transaction_isolation%3Dserializable"
     with closing(a_store(None, url=f"{postgres.url()}&{serializable}")) as store:
         store.journal()
         guard, held = store.guard(), []
-        guard._gate._statements["enter"] += " FROM pg_advisory_lock_shared(42)"
+        entering = guard._gate._statements["enter"]
+        waits_first = entering.replace(" WHERE", " FROM pg_advisory_lock_shared(42) WHERE")
+        guard._gate._statements["enter"] = waits_first
 
         def look():
             with suppress(HaltedError), guard.hold(symbol="005930", strategy_id=""):
