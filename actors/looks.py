@@ -188,6 +188,8 @@ class OrderLooks(OrderSteps):
             problem = f"the broker {whole if seen.page.is_complete else part}"
         elif (owner := seen.owners[named]) is not None:
             problem = f"that order is bound to {owner}; name another"
+        elif news.client_order_id not in (None, self._id):
+            problem = f"that order carries {news.client_order_id}; name another"
         elif not is_alike(self.state, news):
             terms = f"{news.side} {news.order_qty} {news.symbol} {news.order_type}"
             problem = f"that order is {terms} {news.limit_px or ''}".rstrip() + "; this one is not"

@@ -76,6 +76,23 @@ def test_a_person_may_name_the_order_also_where_ids_are_carried(desk):
     desk.check()
 
 
+def test_the_number_of_an_order_that_carries_another_id_of_ours_is_refused(desk):
+    """Its own answer was lost as well, so that no number is bound to it yet."""
+    lost = "answer_lost_before_booking", "answer_lost_after_booking"
+    desk.faults = a_plan({("place", number): fate for number, fate in enumerate(lost, 1)})
+    begun(desk)
+    desk.gateway.before["find_order"] = raise_always(OutcomeUnknownError("HTTP 500"))
+    desk.tell(buy("s-1", limit_px=LIMIT), buy("s-2", limit_px=LIMIT))
+    desk.until(lambda: [desk.status(known) for known in ("s-1", "s-2")] == ["IN_DOUBT"] * 2)
+    (theirs,) = desk.ledger().orders
+    other = desk.order("s-2").client_order_id
+
+    with pytest.raises(InvalidInputError, match=f"broker_order_id: .*carries {other}"):
+        desk.ask(resolve(Verdict.ADOPT, **named(theirs)))
+
+    assert desk.order().broker_order_id is None
+
+
 @pytest.mark.parametrize("is_answered", [False, True])
 def test_a_decision_that_cannot_be_checked_is_refused(desk, is_answered):
     desk.faults = a_plan({("place", 1): "answer_lost_after_booking"})
