@@ -9,7 +9,7 @@ from actors.machine import ask_journal
 from actors.messages import Nudge, Outcome, ResolveOrder
 from actors.steps import OrderSteps
 from actors.tools import OrderTools, Wait
-from domain.broker import BrokerOrder, Found, Page
+from domain.broker import Absent, BrokerOrder, Found, Page
 from domain.errors import InvalidInputError
 from domain.events import Anomaly, Flagged, OrderEvent, Proof, Resolved, Source
 from domain.fingerprint import is_alike, is_since
@@ -40,6 +40,7 @@ class OrderLooks(OrderSteps):
         super().__init__(client_order_id, handoff, tools)
         self._seen: _Seen | None = None
         self._adopting: ResolveOrder | None = None
+        self._untold = 0  # Lookups in a row that told nothing.
         self._settled_attempt = 0  # The latest attempt that a settled look asked about.
 
     @property
@@ -68,7 +69,7 @@ class OrderLooks(OrderSteps):
             problem = "the broker could not be asked for that number; try again"
             self._answer(adopting, InvalidInputError("broker_order_id", problem))
         events = self.answers.to_lookup(self.state, outcome, is_settled=is_settled)
-        if outcome.error is not None and self._lookups >= ALERT_AFTER:
+        if outcome.error is not None and self._untold >= ALERT_AFTER:
             detail = f"{ALERT_AFTER} lookups in a row told nothing; ask the broker another way"
             at = self.system.now()
             events = (*events, Flagged(anomaly=Anomaly.UNANSWERED, detail=detail, at=at))
@@ -133,6 +134,8 @@ class OrderLooks(OrderSteps):
             self._settled_attempt = placement.attempt
         now_s = self.system.monotonic()
         self._lookups += 1
+        is_partial = isinstance(outcome.value, Absent | Page) and not outcome.value.is_complete
+        self._untold = self._untold + 1 if outcome.error is not None or is_partial else 0
         self._look_after_s = now_s + min(
             LOOK_UP_LONGEST_S, LOOK_UP_FIRST_S * 2 ** min(self._lookups - 1, 10)
         )
@@ -188,6 +191,8 @@ class OrderLooks(OrderSteps):
             problem = f"the broker {whole if seen.page.is_complete else part}"
         elif (owner := seen.owners[named]) is not None:
             problem = f"that order is bound to {owner}; name another"
+        elif news.client_order_id not in (None, self._id):
+            problem = f"that order carries {news.client_order_id}; name another"
         elif not is_alike(self.state, news):
             terms = f"{news.side} {news.order_qty} {news.symbol} {news.order_type}"
             problem = f"that order is {terms} {news.limit_px or ''}".rstrip() + "; this one is not"

@@ -88,6 +88,8 @@ class SimulatedSystem(ActorSystem):
         self._call_latency_s = call_latency_s
         self._commit_latency_s = commit_latency_s
         self._parked: dict[greenlet, None] = {}
+        self._put_back: Callable[[], None] | None = None  # While it is suspended.
+        self._woken: list[Cell] = []  # By others, meanwhile.
         super().__init__(policy=policy)
 
     @property
@@ -174,6 +176,27 @@ class SimulatedSystem(ActorSystem):
         self._die()
         raise Killed
 
+    def suspend(self) -> None:
+        """Stop the process as SIGSTOP does: nothing of it runs, and time goes on without it.
+
+        What others tell it waits in its mailboxes.
+        """
+        if self._put_back is None and not self.is_dead:
+            self._put_back = self.timeline.suspend(self)
+
+    def go_on(self) -> None:
+        """Wake the process up: whatever came due meanwhile is due now."""
+        put_back, self._put_back = self._put_back, None
+        if put_back is not None and not self.is_dead:
+            put_back()
+            self.timeline.runnable.extend(self._woken)
+        self._woken.clear()
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether the process was stopped and is to go on."""
+        return self._put_back is not None
+
     def step(self) -> bool:
         """Let one thing happen; False when nothing ever will by itself."""
         self._refuse_inside()
@@ -255,6 +278,9 @@ class SimulatedSystem(ActorSystem):
     def turn(self, cell: Cell) -> None:
         """Let an actor handle its next message; the timeline calls this."""
         if self.is_dead or self.halted:
+            return
+        if self._put_back is not None:
+            self._woken.append(cell)
             return
         timeline = self.timeline
         timeline.now_s += timeline.between(self._turn_s)

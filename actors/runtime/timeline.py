@@ -113,6 +113,18 @@ class Timeline:
         self.runnable.extend(kept)
         self._timers.drop(owner)
 
+    def suspend(self, owner: Any) -> Callable[[], None]:
+        """Set aside all that a system was going to do; return what puts it back."""
+        cells = [cell for cell in self.runnable if cell.home is owner]
+        timers = self._timers.take(owner)
+        self.forget(owner)
+
+        def put_back() -> None:
+            self.runnable.extend(cells)
+            self._timers.put_back(timers)
+
+        return put_back
+
     def _pick(self) -> Cell:
         runnable = self.runnable
         if not self._shuffle:

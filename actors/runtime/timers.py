@@ -1,10 +1,10 @@
 """A heap of things to do later, from which cancelled ones disappear."""
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import count
 from threading import RLock
-from typing import Final
+from typing import Final, TypeAlias
 
 # Below this many cancelled timers a rebuild costs more than the memory it frees.
 _PRUNE_FROM: Final = 64
@@ -32,12 +32,15 @@ class Timer:
         self._heap.cancel(self)
 
 
+Entry: TypeAlias = tuple[float, int, Timer]
+
+
 class TimerHeap:
     """Timers by due time, then in the order they were set."""
 
     def __init__(self) -> None:
         self.lock = RLock()
-        self._heap: list[tuple[float, int, Timer]] = []
+        self._heap: list[Entry] = []
         self._serials = count()
         self._cancelled = 0
 
@@ -102,6 +105,19 @@ class TimerHeap:
             self._heap = [entry for entry in self._heap if entry[2].owner is not owner]
             heapq.heapify(self._heap)
             self._cancelled = sum(entry[2].action is None for entry in self._heap)
+
+    def take(self, owner: object) -> list[Entry]:
+        """Take out every timer of one owner, for ``put_back``."""
+        with self.lock:
+            taken = [entry for entry in self._heap if entry[2].owner is owner]
+            self.drop(owner)
+        return taken
+
+    def put_back(self, entries: Iterable[Entry]) -> None:
+        """Put back what was taken out, each with its own time and place."""
+        with self.lock:
+            for entry in entries:
+                heapq.heappush(self._heap, entry)
 
     def clear(self) -> None:
         """Forget every timer."""

@@ -123,7 +123,15 @@ def _settings(day: Day) -> list[str]:
         f"  {weather.runtime}",
         f"  requests {weather.writes}, inquiries {weather.reads}, stream {weather.stream}",
     ]
-    names = ("process_kills", "takeovers", "disk_errors", "clock_steps", "outages", "silences")
+    names = (
+        "process_kills",
+        "takeovers",
+        "stops",
+        "disk_errors",
+        "clock_steps",
+        "outages",
+        "silences",
+    )
     shown.append("  " + ", ".join(f"{name} {getattr(weather, name)}" for name in names))
     return ["Settings and faults:", *shown]
 

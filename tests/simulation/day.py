@@ -19,6 +19,7 @@ from domain.broker import ClientIdSupport, FillNews
 from domain.errors import EngineStoppedError, InvalidInputError
 from tests.fakes import MemoryStore
 from tests.simulation.busts import withdraw
+from tests.simulation.clerk import Clerk
 from tests.simulation.exchange import Exchange
 from tests.simulation.halter import Halter
 from tests.simulation.oracle import Oracle, ViolationError
@@ -26,6 +27,7 @@ from tests.simulation.person import Person
 from tests.simulation.process import OwnFailures, Process, Result, Watch, WorldClock
 from tests.simulation.profiles import draw, later_dice
 from tests.simulation.schedule import Wish, schedule
+from tests.simulation.stopper import Stopper
 from tests.simulation.weather import Weather
 from tests.simulation.wire import Network, SimulatedGateway
 
@@ -72,6 +74,7 @@ class Day:
         self.busts = Random(f"busts {seed}")
         self.person = Person(self)
         self.halter = Halter(self, self.weather.halts, Random(f"halts {seed}"))
+        self.stopper = Stopper(self, Random(f"stops {seed}"))
         self.main: Process | None = None
         self.processes: list[Process] = []
         self.sent: deque[float] = deque()
@@ -83,8 +86,7 @@ class Day:
         )
         self.acknowledged: set[int] = set()
         self.kills_left = self.weather.process_kills
-        self.is_healed = False
-        self.is_over = False
+        self.is_healed = self.is_over = False
 
     def run(self) -> Result:
         """Live through the day and say what became of it."""
@@ -184,7 +186,8 @@ class Day:
         process.gateway.close()
         process.store.close()
 
-    def _take_over(self) -> None:
+    def take_over(self) -> None:
+        """Start a second engine, if there is one."""
         if self.main is not None and not self.is_healed:
             self.counts["takeovers"] += 1
             self.note("", "a second engine takes over")
@@ -199,7 +202,7 @@ class Day:
             if wish.kind == "signal":
                 self.oracle.signals[wish.order] = wish.content
         for times, what in (
-            (weather.takeovers, self._take_over),
+            (weather.takeovers, self.take_over),
             (weather.disk_errors, self._fail_disk),
             (weather.clock_steps, self._step_clock),
             (weather.outages, self._go_away),
@@ -210,7 +213,8 @@ class Day:
         for _ in range(weather.busts):
             self.timeline.push(self.busts.random() * day_s, self._withdraw)
         self._prepare_strangers()
-        self.halter.prepare()
+        for each in (self.halter, self.stopper, Clerk(self, Random(f"clerk {self.seed}"))):
+            each.prepare()
         self.timeline.push(day_s, self._heal)
 
     def _prepare_strangers(self) -> None:
@@ -279,7 +283,7 @@ class Day:
         if wish.kind in ("signal", "cancel"):
             self.timeline.push(TELL_AGAIN_S, self._teller(number, wish))
         process = self.main
-        if process is None or number in process.asked:
+        if process is None or process.system.is_suspended or number in process.asked:
             return
         with suppress(EngineStoppedError):
             if wish.kind == "bare":
@@ -309,6 +313,7 @@ class Day:
         self.note("", "all faults end")
         self.network.heal()
         self.halter.resume_all()
+        self.stopper.wake_all()
         self.exchange.close()
         self.kills_left = 0
         self.store.fault = None

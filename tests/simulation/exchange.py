@@ -44,6 +44,7 @@ class Exchange:
 
     Attributes:
         orders: Everything ever accepted, by arrival; nothing is hidden here.
+        settings: The engine's, fees and trade dates among them.
         is_quiet: The market is closing: whatever is open ends soon, and nothing odd happens.
         publish: Where its news go.
         accepted: Told of every order that was accepted.
@@ -66,7 +67,7 @@ class Exchange:
         self.publish = publish
         self.accepted: Callable[[Booked], None] = lambda _: None
         self._clock = clock
-        self._settings = settings
+        self.settings = settings
         self._random = random
         self._named: dict[ClientOrderId, list[Booked]] = {}
         self._numbered: dict[tuple[Any, BrokerOrderId], Booked] = {}
@@ -84,7 +85,7 @@ class Exchange:
             text = f"The id {request.client_order_id} was used before."
             raise refused(Refusal.DUPLICATE, text)
         now = self._clock.now()
-        day = self._settings.session.trade_date(now)
+        day = self.settings.session.trade_date(now)
         self._numbers[day] = self._numbers.get(day, 0) + 1
         booked = Booked(
             number=BrokerOrderId(f"{self._numbers[day]:010d}"),
@@ -174,7 +175,7 @@ class Exchange:
     def trade(self, booked: Booked, qty: Decimal, px: Decimal) -> None:
         """Execute a part of an order, whatever its state, and tell it."""
         now, request = self._clock.now(), booked.request
-        fees = fees_of(self.habits, self._settings, booked, qty, px)
+        fees = fees_of(self.habits, self.settings, booked, qty, px)
         is_told = self.habits.tells_fees
         fill = BrokerFill(
             client_order_id=self._shown_id(booked),

@@ -15,6 +15,7 @@ from domain.events import (
     Expired,
     Failed,
     Filled,
+    Proof,
     Rejected,
     SubmitFailed,
     SubmitStarted,
@@ -24,6 +25,7 @@ from domain.lifecycle import LEGAL_CHANGES
 from domain.money import exact
 from domain.order import Order, evolve, recorded_fill
 from domain.position import PositionBook, PositionChanged, RecordedFill, change_for, evolve_book
+from domain.settings import AbsentPolicy
 from domain.signal import Signal
 from domain.terms import ZERO, OrderStatus
 from infra.store.chain import GENESIS, row_hash
@@ -65,6 +67,7 @@ class Oracle:
         signals: What the runner told, by client order id: only these may become orders.
         chain: The hash of the journal so far.
         unhashed: A name that differs from run to run; left out of the hash.
+        undecided: Orders that a person was asked about, and nobody decides.
         most_sent: The most requests that left within one second.
     """
 
@@ -74,6 +77,7 @@ class Oracle:
         self.signals: dict[str, Signal] = {}
         self.chain = GENESIS
         self.unhashed = ""
+        self.undecided: set[str] = set()
         self.most_sent = 0
         self.orders: dict[str, Order] = {}
         self.versions: Counter[str] = Counter()
@@ -86,7 +90,11 @@ class Oracle:
         habits = exchange.habits
         self._has_totals = not habits.has_exec_ids
         is_nameless = habits.client_ids is ClientIdSupport.NONE
-        self._expected = ("OVER_FILL", "BUSTED", *(QUESTIONS if is_nameless else ()))
+        default = AbsentPolicy.STRICT if is_nameless else AbsentPolicy.AUTOMATIC
+        policy = exchange.settings.absent_policy or default
+        self._is_strict = policy is AbsentPolicy.STRICT
+        is_asked = is_nameless or self._is_strict
+        self._expected = ("OVER_FILL", "BUSTED", *(QUESTIONS if is_asked else ()))
         self._started: Counter[str] = Counter()
         self._placed: Counter[str] = Counter()
         self._unapplied: deque[RecordedFill] = deque()
@@ -187,7 +195,7 @@ class Oracle:
             case CancelEnded(reason=reason) if "Held back" in reason:
                 raise ViolationError("halt", "a cancel was held back", known)
             case SubmitFailed() | Failed():
-                self._require_absent(known, type(event).__name__)
+                self._given_up(known, event)
             case Cancelled() | Expired() | Rejected():
                 self._ended(after, event)
             case _:
@@ -220,6 +228,11 @@ class Oracle:
             and (not is_whole or order.cum_amount == booked.cum_amount)
         )
 
+    def _given_up(self, known: str, event: SubmitFailed | Failed) -> None:
+        if self._is_strict and isinstance(event, SubmitFailed) and event.proof is Proof.ABSENT:
+            raise ViolationError("strict", "absence was not decided by a person", known)
+        self._require_absent(known, type(event).__name__)
+
     def _require_absent(self, known: str, what: str) -> None:
         """A negative conclusion needs that the broker has none, and that none is on its way."""
         if self._exchange.called(known):
@@ -249,7 +262,7 @@ class Oracle:
         open_ = [
             f"{order.signal.signal_id} is {order.status}"
             for order in self.orders.values()
-            if not order.is_closed
+            if not order.is_closed and not self._waits(order)
         ]
         for booked in self._exchange.orders:
             order = self.orders.get(booked.request.client_order_id) if booked.is_ours else None
@@ -288,13 +301,20 @@ class Oracle:
         known = order.client_order_id
         if order.broker_order_id is not None and not self._exchange.called(known):
             raise ViolationError("I2", "it is bound to an order the broker does not have", known)
-        if not order.is_closed:
+        if not order.is_closed and not self._waits(order):
             raise ViolationError("I3", f"it is stuck in {order.status}", known)
-        if order.status is not OrderStatus.FILLED and not order.reason:
+        if order.status is not OrderStatus.FILLED and not order.reason and order.is_closed:
             raise ViolationError("I3", f"{order.status} without a reason", known)
         strange = [flag for flag in order.flags if not flag.startswith(self._expected)]
         if strange:
             raise ViolationError("flag", strange[0], known)
+
+    def _waits(self, order: Order) -> bool:
+        """Return whether it waits for a person who does not come: asked, and there is none."""
+        known = order.client_order_id
+        is_asked = any(flag.startswith("NOT_FOUND") for flag in order.flags)
+        is_there = self._exchange.called(known) or self.flying[known]
+        return known in self.undecided and is_asked and not is_there
 
     def _check_positions(self) -> None:
         ours = {symbol: held.qty for symbol, held in self.book.positions.items() if held.qty}

@@ -51,7 +51,7 @@ class Result:
 class Process:
     """One engine's process."""
 
-    system: SimulatedSystem
+    system: "OwnFailures"
     engine: Engine
     gateway: SimulatedGateway
     store: MemoryProcess
@@ -60,6 +60,24 @@ class Process:
 
 class OwnFailures(SimulatedSystem):
     """A process in which no actor may fail by itself: crashes are the simulation's to make."""
+
+    _at: tuple[int, Callable[[], None]] | None = None
+
+    def at_effect(self, effects: int, action: Callable[[], None]) -> None:
+        """Do something outside the process after so many more effects."""
+        self._at = self.effects + effects, action
+
+    def effect(self) -> None:
+        """Count an effect, and see whether something is to be done after it.
+
+        Raises:
+            Killed: The process ends here.
+        """
+        super().effect()
+        if self._at is not None and self.effects >= self._at[0]:
+            # It is in the midst of a turn: before the next one.
+            self.timeline.push(0.0, self._at[1])
+            self._at = None
 
     def is_above_actors(self, error: BaseException) -> bool:
         """Look at what an actor raised; injected crashes do not come this way.

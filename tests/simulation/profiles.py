@@ -268,6 +268,34 @@ def _busts(random: Random) -> Weather:
     return replace(drawn, busts=random.choice((6, 12)))
 
 
+def _strict(random: Random) -> Weather:
+    """A broker that carries our ids, and a person who decides about what it does not show."""
+    choice = random.choice
+    drawn = choice((_mixed, _doubt, _doubt, _network, _ghosts))(random)
+    return replace(
+        drawn,
+        settings=replace(drawn.settings, absent_policy=AbsentPolicy.STRICT),
+        are_alike=choice((False, True)),
+    )
+
+
+def _zombies(random: Random) -> Weather:
+    """Engines that are stopped in the midst of their work and wake up, mostly to a successor."""
+    drawn = random.choice((_mixed, _takeover, _rush, _machine, _doubt))(random)
+    successors = random.choice((0.0, 0.8, 0.8, 1.0))
+    takeovers = drawn.takeovers if successors else 0
+    hung = {} if successors else {"hung": 0.05}
+    return replace(
+        drawn,
+        settings=replace(drawn.settings, restarts=STURDY),
+        writes={name: rate for name, rate in drawn.writes.items() if name != "hung"} | hung,
+        reads={name: rate for name, rate in drawn.reads.items() if name != "hung"},
+        stops=random.choice((3, 8)),
+        successors=successors,
+        takeovers=takeovers,
+    )
+
+
 PROFILES: dict[str, Callable[[Random], Weather]] = {
     "mixed": _mixed,
     "network": _network,
@@ -281,5 +309,7 @@ PROFILES: dict[str, Callable[[Random], Weather]] = {
     "totals": _totals,
     "halts": _halts,
     "busts": _busts,
+    "zombies": _zombies,
+    "strict": _strict,
     "calm": lambda _: calm(),
 }

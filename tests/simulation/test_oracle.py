@@ -39,11 +39,11 @@ REQUEST = OrderRequest(
 class Bench:
     """An oracle, the two things it compares, and a pen for the record."""
 
-    def __init__(self, **habits):
+    def __init__(self, policy=None, **habits):
         self.clock = ManualClock()
         self.store = MemoryStore(clock=self.clock)
         chosen = Habits(**{"client_ids": ClientIdSupport.TAG, "fill_s": 1e9, **habits})
-        settings = Settings()
+        settings = Settings(absent_policy=policy)
         self.exchange = Exchange(self.clock, settings, chosen, Random(1), lambda _: None)
         self.oracle = Oracle(self.store, self.exchange, 20, is_hashed=True)
         self.oracle.signals[KNOWN] = SIGNAL

@@ -49,6 +49,20 @@ def test_halts_hold_orders_back():
     assert counts["held"] >= 18
 
 
+def test_engines_that_were_stopped_wake_up_to_a_successor():
+    counts = run_days(range(8), "zombies").counts
+
+    assert counts["stops"] >= 12
+    assert counts["zombies"] >= 8
+
+
+def test_a_person_is_asked_and_is_refused_what_is_too_early_or_mixed_up():
+    counts = run_days(range(12), "strict").counts
+
+    named = ("early", "resolved", "refused verdict", "refused broker_order_id")
+    assert [name for name in named if counts[name] < 5] == []
+
+
 def test_the_same_seed_is_the_same_day_in_every_process_and_on_every_python():
     """Pinned. Write it anew with ``python -m tests.simulation.digests`` when the order changes."""
     pinned = json.loads(DIGESTS.read_text())

@@ -60,6 +60,8 @@ class Weather:
         process_kills: How often the process is killed at some effect.
         effects: A kill comes at the latest after so many effects.
         takeovers: How often a second engine takes over while the first goes on.
+        stops: How often the engine is stopped for a while, and goes on.
+        successors: How many of the stopped ones another engine takes over from meanwhile.
         disk_errors: How often a commit fails, half of them with an unknown result.
         clock_steps: How often the wall clock is set.
         outages: How often the broker is away for some seconds.
@@ -81,6 +83,8 @@ class Weather:
     process_kills: int = 0
     effects: int = 1500
     takeovers: int = 0
+    stops: int = 0
+    successors: float = 0.0
     disk_errors: int = 0
     clock_steps: int = 0
     outages: int = 0

@@ -23,6 +23,8 @@ SEARCHED = (
     "totals",
     "halts",
     "busts",
+    "zombies",
+    "strict",
 )
 
 
@@ -38,10 +40,12 @@ class Catch:
 CATCHES: dict[str, Catch] = {
     name: Catch(profile=profile, seed=seed)
     for name, profile, seed in (
+        ("absent_believed_too_early", "strict", 2),
         ("absence_from_a_failed_lookup", "doubt", 4),
         ("absence_from_an_incomplete_scan", "doubt", 116),
         ("acknowledged_before_the_commit", "mixed", 0),
         ("adopt_first_of_many", "nameless", 8),
+        ("another_orders_number_adopted", "strict", 48),
         ("bound_orders_ignored", "totals", 2),
         ("bucket_empty_at_boot", "rush", 1),
         ("calls_left_called_twice", "crashes", 4),
@@ -58,6 +62,7 @@ CATCHES: dict[str, Catch] = {
         ("gate_closed_before_the_call", "halts", 89),
         ("halts_in_the_journal_ignored", "halts", 0),
         ("halts_of_strategies_ignored", "halts", 0),
+        ("last_look_before_the_thread", "zombies", 85),
         ("late_committed_of_an_earlier_life_believed", "crashes", 0),
         ("no_fencing", "takeover", 3),
         ("no_fingerprint_claim", "nameless", 9),
@@ -69,6 +74,7 @@ CATCHES: dict[str, Catch] = {
         ("retry_blocks_cancels", "mixed", 2),
         ("send_by_recomputed", "ghosts", 11),
         ("settle_not_restarted_at_boot", "ghosts", 10),
+        ("strict_only_without_ids", "strict", 0),
         ("two_calls_at_once", "crashes", 0),
         ("unknown_ticket_means_not_sent", "crashes", 81),
         ("write_ahead_after_the_send", "mixed", 0),

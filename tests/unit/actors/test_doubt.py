@@ -12,7 +12,7 @@ from domain.terms import Verdict
 from infra.brokers.paper import PaperSettings
 from tests.desks import buy, cancel
 from tests.unit.actors.rigs import setting
-from tests.unit.actors.tales import LIMIT, a_plan, begun, raise_always
+from tests.unit.actors.tales import LIMIT, a_plan, begun, raise_always, raise_once
 
 
 def resolve(verdict=Verdict.ABSENT, **named):
@@ -74,6 +74,36 @@ def test_a_person_may_name_the_order_also_where_ids_are_carried(desk):
     assert desk.order().broker_order_id == theirs.broker_order_id
     assert not desk.ask(resolve(Verdict.ADOPT, **named(theirs))).is_duplicate
     desk.check()
+
+
+def test_lookups_that_told_something_are_not_counted_among_those_that_told_nothing(desk):
+    setting(desk, absent_policy=AbsentPolicy.STRICT)
+    desk.faults = a_plan({("place", 1): "answer_lost_before_booking"})
+    begun(desk).tell(buy())
+    desk.until(lambda: len(desk.times_of("find_order")) >= 8, 400)
+    assert has_flag(desk, Anomaly.NOT_FOUND)
+
+    desk.gateway.before["find_order"] = raise_once(OutcomeUnknownError("HTTP 500"))
+    desk.run_for(120)
+
+    assert not has_flag(desk, Anomaly.UNANSWERED)
+
+
+def test_the_number_of_an_order_that_carries_another_id_of_ours_is_refused(desk):
+    """Its own answer was lost as well, so that no number is bound to it yet."""
+    lost = "answer_lost_before_booking", "answer_lost_after_booking"
+    desk.faults = a_plan({("place", number): fate for number, fate in enumerate(lost, 1)})
+    begun(desk)
+    desk.gateway.before["find_order"] = raise_always(OutcomeUnknownError("HTTP 500"))
+    desk.tell(buy("s-1", limit_px=LIMIT), buy("s-2", limit_px=LIMIT))
+    desk.until(lambda: [desk.status(known) for known in ("s-1", "s-2")] == ["IN_DOUBT"] * 2)
+    (theirs,) = desk.ledger().orders
+    other = desk.order("s-2").client_order_id
+
+    with pytest.raises(InvalidInputError, match=f"broker_order_id: .*carries {other}"):
+        desk.ask(resolve(Verdict.ADOPT, **named(theirs)))
+
+    assert desk.order().broker_order_id is None
 
 
 @pytest.mark.parametrize("is_answered", [False, True])

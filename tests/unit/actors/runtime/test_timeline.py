@@ -3,6 +3,8 @@
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from actors.runtime import Actor, Faults, Killed, SimulatedSystem, Timeline
 
 START = datetime(2026, 1, 2, 9, 0, tzinfo=UTC)
@@ -78,6 +80,57 @@ def test_a_system_that_failed_handles_nothing_more_while_another_goes_on():
     one.run_for(1.5)
 
     one.fatal(RuntimeError("the disk is gone"))
+    two.run_for(2)
+
+    assert notes == ([1], [1, 2, 3])
+
+
+def test_a_suspended_system_does_nothing_until_it_goes_on():
+    _, (one, two), notes = two_systems()
+    one.run_for(1.2)
+    heard = []
+    one.call_later(1, lambda: heard.append("late"))
+    one.call_later(2, lambda: heard.append("forgotten")).cancel()
+
+    one.suspend()
+    one.actors["ticker"].tell("tick")
+    two.run_for(2)
+    assert (one.is_suspended, notes[0], heard) == (True, [1], [])
+    one.go_on()
+    two.run_for(0.1)
+
+    # The timer that came due, and what it was told meanwhile.
+    assert (notes[0], heard, one.is_suspended) == ([1, 3, 3], ["late"], False)
+    assert notes[1] == [1, 2, 3]
+
+
+def test_a_call_of_a_suspended_system_goes_on_where_it_was():
+    timeline, (one, _), _ = two_systems()
+    ends = []
+
+    def call():
+        one.sleep(0.5)
+        ends.append(timeline.now_s)
+
+    one.submit(call)
+    one.run_for(0.3)
+    one.suspend()
+    one.run_for(1)
+    assert ends == []
+    one.go_on()
+    one.run_for(0.1)
+
+    assert ends == [pytest.approx(1.3)]
+
+
+def test_a_suspended_system_that_is_killed_goes_on_no_more():
+    _, (one, two), notes = two_systems()
+    one.run_for(1.2)
+    one.suspend()
+
+    with suppress(Killed):
+        one.kill()
+    one.go_on()
     two.run_for(2)
 
     assert notes == ([1], [1, 2, 3])
