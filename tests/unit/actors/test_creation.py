@@ -28,12 +28,24 @@ def begun(desk):
     return begin
 
 
+def has_left(desk, memory, *signal_ids):
+    """Wait until orders have left; without ``memory`` only the journal knows of them."""
+    desk.until_rest(*signal_ids)
+    desk.run_for(30)
+    if memory == "journal":
+        desk.crash("executor")
+        desk.run_for(5)
+
+
+MEMORIES = ("executor", "journal")
+
+
+@pytest.mark.parametrize("memory", MEMORIES)
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_signal_of_an_order_that_has_left_starts_nothing(begun, seed):
+def test_a_signal_of_an_order_that_has_left_starts_nothing(begun, seed, memory):
     desk = begun(seed)
     desk.tell(buy())
-    desk.until_rest()
-    desk.run_for(30)
+    has_left(desk, memory)
     before = desk.engine.stats()
 
     again = desk.engine.ask(buy())
@@ -55,8 +67,7 @@ def test_the_turns_of_signals_told_again_are_free_for_new_ones(begun, seed):
     desk = begun(seed, turn_timeout_s=20.0)
     old = [f"old-{number}" for number in range(30)]
     desk.tell(*(buy(name, 1) for name in old))
-    desk.until_rest(*old)
-    desk.run_for(30)
+    has_left(desk, "journal", *old)
 
     desk.tell(*(buy(name, 1) for name in old), buy("new", 1))
 
@@ -77,12 +88,12 @@ def test_a_cancel_told_with_its_signal_comes_before_the_order_is_sent(begun, see
     assert "SubmitStarted" not in desk.kinds()
 
 
+@pytest.mark.parametrize("memory", MEMORIES)
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_cancel_told_with_an_old_signal_is_answered(begun, seed):
+def test_a_cancel_told_with_an_old_signal_is_answered(begun, seed, memory):
     desk = begun(seed)
     desk.tell(buy())
-    desk.until_rest()
-    desk.run_for(30)
+    has_left(desk, memory)
 
     again, cancelled = desk.engine.ask(buy()), desk.engine.ask(cancel())
     desk.until(lambda: again.done() and cancelled.done())
@@ -114,15 +125,15 @@ def test_what_a_stopped_order_was_begun_with_is_never_replaced_by_another_signal
     assert quantities <= {buy().order_qty}
 
 
+@pytest.mark.parametrize("memory", MEMORIES)
 @pytest.mark.parametrize("is_first", [True, False])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_fill_is_booked_that_comes_while_the_signal_is_told_again(begun, seed, is_first):
+def test_a_fill_is_booked_that_comes_while_the_signal_is_told_again(begun, seed, is_first, memory):
     desk = begun(seed)
     desk.tell(buy(limit_px=LIMIT))
     desk.resting()
     desk.tell(cancel())
-    desk.until_rest()
-    desk.run_for(30)
+    has_left(desk, memory)
     order = desk.order()
     number = {"broker_order_id": order.broker_order_id, "trade_date": order.trade_date}
     terms = {"exec_id": ExecId("late"), "last_qty": Decimal(10), "last_px": LIMIT}
