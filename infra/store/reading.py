@@ -204,6 +204,21 @@ class Reader:
         """Yield a table's rows as the database has them, by key."""
         yield from self._stream(plain_rows(table, collation=byte_order_of(self.path)))
 
+    def chosen(self, chosen: Select[Any]) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a question, a part at a time, in a snapshot.
+
+        Raises:
+            StoreError: A value cannot be one that was written: the store is damaged.
+        """
+        try:
+            yield from self._stream(chosen)
+        except (ArithmeticError, TypeError, ValueError) as error:
+            msg = (
+                f"The store holds something that was never written ({error!r}); run audit "
+                "verify, and restore a copy."
+            )
+            raise StoreError(msg) from error
+
     def _stream(self, chosen: Select[Any]) -> Iterator[tuple[Any, ...]]:
         with self.snapshot() as connection:
             reading = connection.execution_options(yield_per=ROWS_AT_ONCE)

@@ -1,0 +1,21 @@
+"""The options of ``export``, ``report``, ``config`` and ``db``; imports nothing heavy."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+_AddParser = Callable[..., argparse.ArgumentParser]
+_AddTo = Callable[[_AddParser, str, str], argparse.ArgumentParser]
+
+
+def add_desk(add: _AddParser, add_to: _AddTo) -> Sequence[argparse.ArgumentParser]:
+    """Add the commands; return the parsers that also want a store and JSON."""
+    export = add("export", "write all orders, fills or days as CSV or lines of JSON")
+    export.add_argument("what", choices=("orders", "fills", "pnl"), metavar="orders|fills|pnl")
+    export.add_argument("--format", choices=("csv", "jsonl"), default="csv", help="default csv")
+    about = "write this file, whole or not at all (default: print)"
+    export.add_argument("--out", type=Path, metavar="FILE", help=about)
+    db = add("db", "upgrade the tables of an older store, or back a store up")
+    actions = db.add_subparsers(dest="action", required=True).add_parser
+    upgrade = add_to(actions, "upgrade", "upgrade the tables; no engine may run on the store")
+    return export, upgrade
