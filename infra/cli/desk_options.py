@@ -18,4 +18,6 @@ def add_desk(add: _AddParser, add_to: _AddTo) -> Sequence[argparse.ArgumentParse
     db = add("db", "upgrade the tables of an older store, or back a store up")
     actions = db.add_subparsers(dest="action", required=True).add_parser
     upgrade = add_to(actions, "upgrade", "upgrade the tables; no engine may run on the store")
-    return export, upgrade
+    backup = add_to(actions, "backup", "copy a store file, engine running or not, and audit it")
+    backup.add_argument("file", type=Path, metavar="FILE", help="a new file, for the copy")
+    return export, upgrade, backup

@@ -27,8 +27,8 @@ def written_beside(field: str, target: Path, *, is_new: bool = False) -> Iterato
         OncefillError: It cannot be written.
     """
     try:
-        target = real_path(target)
         _require_name(field, target, is_new=is_new)
+        target = real_path(target)
         descriptor, name = mkstemp(prefix=".oncefill-", suffix=".part", dir=target.parent)
         os.close(descriptor)
         fresh = Path(name)
