@@ -2,22 +2,28 @@
 
 import argparse
 from collections.abc import Callable, Sequence
+from datetime import date
 from pathlib import Path
 
 _AddParser = Callable[..., argparse.ArgumentParser]
 _AddTo = Callable[[_AddParser, str, str], argparse.ArgumentParser]
 
 
-def add_desk(add: _AddParser, add_to: _AddTo) -> Sequence[argparse.ArgumentParser]:
+def add_desk(
+    add: _AddParser, add_to: _AddTo, *, day: Callable[[str], date]
+) -> Sequence[argparse.ArgumentParser]:
     """Add the commands; return the parsers that also want a store and JSON."""
     export = add("export", "write all orders, fills or days as CSV or lines of JSON")
     export.add_argument("what", choices=("orders", "fills", "pnl"), metavar="orders|fills|pnl")
     export.add_argument("--format", choices=("csv", "jsonl"), default="csv", help="default csv")
     about = "write this file, whole or not at all (default: print)"
     export.add_argument("--out", type=Path, metavar="FILE", help=about)
+    report = add("report", "show one trade date: orders, fills, results, problems, halts")
+    report.add_argument("--day", type=day, required=True, metavar="YYYY-MM-DD")
+    report.add_argument("--html", type=Path, metavar="FILE", help="write a page as well")
     db = add("db", "upgrade the tables of an older store, or back a store up")
     actions = db.add_subparsers(dest="action", required=True).add_parser
     upgrade = add_to(actions, "upgrade", "upgrade the tables; no engine may run on the store")
     backup = add_to(actions, "backup", "copy a store file, engine running or not, and audit it")
     backup.add_argument("file", type=Path, metavar="FILE", help="a new file, for the copy")
-    return export, upgrade, backup
+    return export, report, upgrade, backup

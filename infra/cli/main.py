@@ -227,7 +227,7 @@ def _add_readers(add: _Add) -> None:
     actions = audit.add_subparsers(dest="action", required=True)
     add_action = partial(_add, actions.add_parser)
     audits = add_audit(add_action, count=_count, positive=_positive, text=_text)
-    desk = add_desk(add, _add)
+    desk = add_desk(add, _add, day=_day)
     doctor = add("doctor", "check that this machine and the store are fit to trade")
     for reader in (orders, show, positions, pnl, *audits, *desk, doctor):
         _add_json(reader)

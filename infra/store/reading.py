@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Connection, RowMapping, Select, Table, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, Table, select
 
 from domain.errors import InvalidInputError, StoreError
 from domain.ids import client_order_id
@@ -112,6 +112,13 @@ class Reader:
         with self.snapshot() as connection:
             rows = connection.execute(chosen).mappings().all()
         return tuple(_order_view(row) for row in reversed(rows))
+
+    def orders_where(self, chosen: ColumnElement[bool], limit: int) -> tuple[OrderView, ...]:
+        """Return the first so many orders of a choice, in order of creation."""
+        oldest = (ORDERS.c.created_at, ORDERS.c.client_order_id)
+        asked = select(ORDERS).where(chosen).order_by(*oldest).limit(limit)
+        with self.snapshot() as connection:
+            return tuple(map(_order_view, connection.execute(asked).mappings()))
 
     def find_order(self, key: str) -> OrderView:
         """Return the order with that signal id, client order id, or beginning of one.
@@ -222,8 +229,10 @@ class Reader:
     def _stream(self, chosen: Select[Any]) -> Iterator[tuple[Any, ...]]:
         with self.snapshot() as connection:
             reading = connection.execution_options(yield_per=ROWS_AT_ONCE)
-            for part in reading.execute(chosen).partitions():
-                yield from map(tuple, part)
+            # Closed at once by who stops early: a server keeps what was not read.
+            with reading.execute(chosen) as result:
+                for part in result.partitions():
+                    yield from map(tuple, part)
 
 
 def _order_view(row: RowMapping) -> OrderView:
