@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, Table, select
+from sqlalchemy import ColumnElement, Connection, CursorResult, RowMapping, Select, Table, select
 
 from domain.errors import InvalidInputError, StoreError
 from domain.ids import client_order_id
@@ -57,6 +57,7 @@ class Reader:
 
     def __init__(self, path: Place) -> None:
         self.path = path
+        self._open: list[CursorResult[Any]] = []
         with explained(path):
             self._connection: Connection = readers_of(path).connect()
 
@@ -68,6 +69,9 @@ class Reader:
 
     def close(self) -> None:
         """Let go of the file."""
+        # What nobody read to its end cannot be closed without its connection.
+        for result in self._open:
+            result.close()
         self._connection.close()
 
     @property
@@ -229,10 +233,15 @@ class Reader:
     def _stream(self, chosen: Select[Any]) -> Iterator[tuple[Any, ...]]:
         with self.snapshot() as connection:
             reading = connection.execution_options(yield_per=ROWS_AT_ONCE)
-            # Closed at once by who stops early: a server keeps what was not read.
-            with reading.execute(chosen) as result:
+            result = reading.execute(chosen)
+            self._open.append(result)
+            try:
                 for part in result.partitions():
                     yield from map(tuple, part)
+            finally:
+                # Who stops early leaves rows behind, which a server would keep.
+                self._open.remove(result)
+                result.close()
 
 
 def _order_view(row: RowMapping) -> OrderView:

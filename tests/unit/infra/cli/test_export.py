@@ -6,6 +6,8 @@ import json
 import shutil
 import sqlite3
 import stat
+import subprocess
+import sys
 import tracemalloc
 from contextlib import closing
 from decimal import Decimal
@@ -13,8 +15,10 @@ from decimal import Decimal
 import pytest
 
 from domain.events import Rejected
+from infra.cli.main import PIPE_CLOSED
 from infra.store.listings import csv_lines, rows
 from infra.store.reading import open_reader
+from tests.house.files import ROOT
 from tests.unit.domain.orders import NOW, a_signal, accepted, filled, started
 from tests.unit.infra.store.stores import a_filled_order, a_store, book_fills, commit, steps
 
@@ -253,3 +257,17 @@ def test_memory_does_not_grow_with_the_store(tmp_path):
 
     assert (small[0], large[0]) == (3_000, 30_000)
     assert large[1] < 1.5 * small[1]
+
+
+@pytest.mark.parametrize("what", [("export", "fills"), ("audit", "export")])
+def test_a_reader_that_goes_away_ends_it_quietly(tmp_path, what):
+    with closing(a_store(tmp_path)) as store:
+        commit(store.journal(), *(step for number in range(600) for step in a_filled_order(number)))
+    command = [sys.executable, str(ROOT / "run.py"), *what, "--store", str(store.path)]
+
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        said = process.stderr.read()
+
+    assert (process.returncode, said) == (PIPE_CLOSED, b"")
