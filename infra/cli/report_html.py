@@ -48,7 +48,7 @@ _POLICY: Final = (
 
 _SUM_TITLES: Final = ("fills#", "realized gross#", "fees#", "taxes#", "net#")
 _FILL_TITLES: Final = ("time@", "symbol", "side", "qty#", "px#", "net#", "strategy")
-_LINE_TITLES: Final = ("time@", "what", "about", "text")
+_LINE_TITLES: Final = ("time@", "what@", "about", "text")
 
 
 def page(day: Day) -> str:
