@@ -16,6 +16,7 @@ from domain.errors import InvalidInputError, OncefillError
 from domain.money import parse_decimal
 from domain.terms import OrderStatus
 from infra.cli.audit_options import add_audit
+from infra.cli.desk_options import add_desk
 from infra.cli.interrupts import exit_code, terminable
 
 Command = Callable[[argparse.Namespace], int]
@@ -226,14 +227,9 @@ def _add_readers(add: _Add) -> None:
     actions = audit.add_subparsers(dest="action", required=True)
     add_action = partial(_add, actions.add_parser)
     audits = add_audit(add_action, count=_count, positive=_positive, text=_text)
-    db = add("db", "bring an older store up to date: db upgrade")
-    upgrade = _add(
-        db.add_subparsers(dest="action", required=True).add_parser,
-        "upgrade",
-        "upgrade the tables; no engine may run on the store",
-    )
+    desk = add_desk(add, _add, day=_day)
     doctor = add("doctor", "check that this machine and the store are fit to trade")
-    for reader in (orders, show, positions, pnl, *audits, upgrade, doctor):
+    for reader in (orders, show, positions, pnl, *audits, *desk, doctor):
         _add_json(reader)
         _add_store(reader, "read this file or URL (default: the latest in .oncefill)")
 

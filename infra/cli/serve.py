@@ -19,7 +19,7 @@ from infra.cli.render import say
 from infra.cli.source import store_in
 from infra.cli.takeover import take_over
 from infra.clock import SystemClock
-from infra.config import load_settings
+from infra.config import DOTENV, load_settings
 from infra.log import close_log, configure_log
 from infra.signals.address import RUNTIME, folder_of, socket_path
 from infra.signals.desk import Desk, Served, ServedEngine
@@ -55,7 +55,7 @@ def run(args: Namespace, launch: LaunchServed) -> int:
         InvalidInputError: The settings or the folder are of no use.
         OncefillError: Another engine has the store, or it cannot be used.
     """
-    settings, named = load_settings(args.config, os.environ)
+    settings, named = load_settings(args.config, os.environ, DOTENV)
     # Whoever waits for the end of the process has to wait for the rest of it as well.
     settings = replace(settings, stop_timeout_s=min(settings.stop_timeout_s, _DRAIN_S))
     os.umask(0o077)

@@ -12,13 +12,13 @@ from typing import Final
 from sqlalchemy import func, select
 
 from domain.errors import StoreError
+from infra.config import DOTENV, named_store
 from infra.store.folders import MAIN_RUN, STORE_FILE, beside, latest_store, real_path
 from infra.store.places import Place, holder_of, is_url, place_of
 from infra.store.reading import Reader, open_reader_at
 from infra.store.tables import CHECKPOINTS, FILLS, JOURNAL
 
 BASE: Final = Path(".oncefill")
-STORE: Final = "ONCEFILL_STORE"
 _POINTER: Final = "latest"
 
 
@@ -80,10 +80,14 @@ def _find(named: Path | None) -> Path:
 def store_in(named: Path | str | None) -> Place:
     """Return the store of a served engine: in the named folder, the named file or URL itself.
 
-    Without a name it is the one that ONCEFILL_STORE names, or the default.
+    Without a name it is the one that ONCEFILL_STORE names (in the environment, in ``.env`` or
+    among the secrets), or the default.
+
+    Raises:
+        InvalidInputError: One of these cannot be read.
     """
     if named is None:
-        named = os.environ.get(STORE) or BASE / MAIN_RUN
+        named = named_store(os.environ, DOTENV) or BASE / MAIN_RUN
     if isinstance(named, str) and is_url(named):
         return place_of(named)
     folder = Path(named)

@@ -1,5 +1,6 @@
-"""Settings from a file and the environment; every mistake is named by its place."""
+"""Settings from a file, secrets, ``.env`` and the environment; a mistake is named by its place."""
 
-from infra.config.reader import load_settings
+from infra.config.reader import Config, load_config, load_settings, named_store
+from infra.config.sources import DOTENV
 
-__all__ = ["load_settings"]
+__all__ = ["DOTENV", "Config", "load_config", "load_settings", "named_store"]

@@ -1,7 +1,7 @@
-"""Reads Settings from a TOML file and ONCEFILL_ variables, which win; nothing is guessed.
+"""Makes Settings of what is written in the sources; nothing is guessed.
 
 Keys are the names of the settings, tables those of their parts. A time span is named by its
-seconds: ``signal_deadline_s``. In the environment two underscores stand for the dot.
+seconds: ``signal_deadline_s``.
 """
 
 import tomllib
@@ -16,95 +16,91 @@ from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
 from domain.errors import InvalidInputError
 from domain.money import parse_decimal
 from domain.session import ALWAYS_OPEN, Session
-from domain.settings import BrokerTiming, RateLimit, RiskLimits, Settings
+from domain.settings import AbsentPolicy, BrokerTiming, RateLimit, RiskLimits, Settings
 from domain.supervision import RestartPolicy
+from infra.config.sources import Given, read_sources
 
-PREFIX: Final = "ONCEFILL_"
-
-# Of the launcher, of the tests and of the door: no settings.
-_RESERVED: Final = ("ONCEFILL_STARTS", "ONCEFILL_TEST_", "ONCEFILL_RUNTIME")
-_STORE: Final = "store"
-_LARGEST: Final = 2**20
-_TABLES: Final[Mapping[str, type]] = {
+STORE: Final = "store"
+TABLES: Final[Mapping[str, type]] = {
     "timing": BrokerTiming,
     "rate": RateLimit,
     "risk": RiskLimits,
     "restarts": RestartPolicy,
 }
+SESSIONS: Final = {"KRX": Session(), "ALWAYS_OPEN": ALWAYS_OPEN}
 _LEFT_OUT: Final = ("instruments", "fees")
-_SESSIONS: Final = {"KRX": Session(), "ALWAYS_OPEN": ALWAYS_OPEN}
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class _Given:
-    """A value, and where it was written; text of the environment has no type yet."""
-
-    where: str
-    value: object
-    is_text: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Key:
-    """A key that is known: the field that it fills, and the reader of its value."""
+class Key:
+    """A key that is known: the field that it fills, its type, and the reader of its value."""
 
     field: str
+    hint: Any
     read: Callable[[str, Any], Any]
 
 
-def load_settings(file: Path | None, environ: Mapping[str, str]) -> tuple[Settings, str | None]:
-    """Return the settings, and the store that is named beside them; None when none is.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Settings, the store that is named beside them, and what was written where.
 
-    What is given nowhere has its default.
+    Attributes:
+        store: None when none is named.
+        given: By key; what is not in it has its default.
+    """
+
+    settings: Settings
+    store: str | None
+    given: Mapping[str, Given]
+
+
+def load_settings(
+    file: Path | None, environ: Mapping[str, str], dotenv: Path | None = None
+) -> tuple[Settings, str | None]:
+    """Return the settings and the store of ``load_config``."""
+    config = load_config(file, environ, dotenv)
+    return config.settings, config.store
+
+
+def load_config(
+    file: Path | None, environ: Mapping[str, str], dotenv: Path | None = None
+) -> Config:
+    """Return the settings; what is given nowhere has its default.
 
     Raises:
-        InvalidInputError: A key is unknown or its value of no use; file and key are named.
+        InvalidInputError: A key is unknown or its value of no use; the place is named.
     """
-    given = {} if file is None else _of_file(file)
-    given |= _of_environment(environ)
-    store = given.pop(_STORE, None)
-    if store is not None and not (isinstance(store.value, str) and store.value):
-        raise InvalidInputError(store.where, "give a folder, a file or a postgresql:// URL")
-    parts: dict[str, Any] = {name: _build(kind, name, given) for name, kind in _TABLES.items()}
-    settings = _build(Settings, "", given, **parts)
-    if given:
-        key, wrong = next(iter(given.items()))
+    given = read_sources(file, environ, dotenv)
+    left = dict(given)
+    store = _store_of(left.pop(STORE, None))
+    parts: dict[str, Any] = {name: _build(kind, name, left) for name, kind in TABLES.items()}
+    settings = _build(Settings, "", left, **parts)
+    if left:
+        key, wrong = next(iter(left.items()))
         raise InvalidInputError(wrong.where, f"unknown setting; {_hint(key)}")
-    return settings, None if store is None else str(store.value)
+    return Config(settings=settings, store=store, given=given)
 
 
-def _of_file(file: Path) -> dict[str, _Given]:
-    try:
-        text = file.read_bytes()[:_LARGEST].decode()
-        raw = tomllib.loads(text, parse_float=Decimal)
-    except OSError as error:
-        raise InvalidInputError("config", f"{file} cannot be read: {error.strerror}") from error
-    except ValueError as error:  # Not TOML, or not UTF-8.
-        raise InvalidInputError("config", f"{file} is not TOML: {error}") from error
-    given: dict[str, _Given] = {}
-    for name, value in raw.items():
-        inner = value if isinstance(value, dict) else {"": value}
-        for key, each in inner.items():
-            path = f"{name}.{key}" if key else name
-            given[path] = _Given(f"{file}: {path}", each, is_text=False)
-    return given
+def named_store(environ: Mapping[str, str], dotenv: Path | None = None) -> str | None:
+    """Return the store that is named outside of a file of settings; None when none is."""
+    return _store_of(read_sources(None, environ, dotenv).get(STORE))
 
 
-def _of_environment(environ: Mapping[str, str]) -> dict[str, _Given]:
-    return {
-        name.removeprefix(PREFIX).lower().replace("__", "."): _Given(name, value, is_text=True)
-        for name, value in environ.items()
-        if name.startswith(PREFIX) and not name.startswith(_RESERVED)
-    }
+def _store_of(given: Given | None) -> str | None:
+    if given is None:
+        return None
+    if not isinstance(given.value, str) or not given.value:
+        raise InvalidInputError(given.where, "give a folder, a file or a postgresql:// URL")
+    return given.value
 
 
-def _build(kind: type[T], table: str, given: dict[str, _Given], **parts: Any) -> T:
+def _build(kind: type[T], table: str, given: dict[str, Given], **parts: Any) -> T:
     """Make a value of the keys that are its own, and take those out of ``given``."""
     values: dict[str, Any] = dict(parts)
     places: dict[str, str] = {}
-    for name, key in _keys(kind).items():
+    for name, key in keys_of(kind).items():
         found = given.pop(f"{table}.{name}" if table else name, None)
         if found is None:
             continue
@@ -119,21 +115,22 @@ def _build(kind: type[T], table: str, given: dict[str, _Given], **parts: Any) ->
         raise InvalidInputError(places.get(error.field, error.field), problem) from error
 
 
-def _keys(kind: type) -> dict[str, _Key]:
+def keys_of(kind: type) -> dict[str, Key]:
+    """Return the keys that fill a value of that class, without those of its parts."""
     hints = get_type_hints(kind)
     keys = {}
     for name in (field.name for field in fields(kind)):
-        if name in _TABLES or name in _LEFT_OUT:
+        if name in TABLES or name in _LEFT_OUT:
             continue
         hint = getattr(hints[name], "__supertype__", hints[name])
         if hint is timedelta:
-            keys[f"{name}_s"] = _Key(name, _span)
+            keys[f"{name}_s"] = Key(name, hint, _span)
         elif get_origin(hint) is tuple:
-            keys[name] = _Key(name, _waits)
+            keys[name] = Key(name, hint, _waits)
         elif Decimal in (hint, *get_args(hint)):
-            keys[name] = _Key(name, _amount)
+            keys[name] = Key(name, hint, _amount)
         else:
-            keys[name] = _Key(name, _READERS.get(hint, _plain))
+            keys[name] = Key(name, hint, _READERS.get(hint, _plain))
     return keys
 
 
@@ -170,16 +167,27 @@ def _waits(where: str, value: object) -> tuple[object, ...]:
 
 
 def _session(where: str, value: object) -> Session:
-    if isinstance(value, str) and value in _SESSIONS:
-        return _SESSIONS[value]
-    raise InvalidInputError(where, f"give one of {', '.join(_SESSIONS)}")
+    if isinstance(value, str) and value in SESSIONS:
+        return SESSIONS[value]
+    raise InvalidInputError(where, f"give one of {', '.join(SESSIONS)}")
 
 
-_READERS: Final[Mapping[Any, Callable[[str, Any], Any]]] = {str: _text, Session: _session}
+def _policy(where: str, value: object) -> AbsentPolicy:
+    if isinstance(value, str) and value in list(AbsentPolicy):
+        return AbsentPolicy(value)
+    problem = f"give one of {', '.join(AbsentPolicy)}, or leave it out for the broker's own"
+    raise InvalidInputError(where, problem)
+
+
+_READERS: Final[Mapping[Any, Callable[[str, Any], Any]]] = {
+    str: _text,
+    Session: _session,
+    AbsentPolicy | None: _policy,
+}
 
 
 def _hint(key: str) -> str:
-    known = [_STORE, *_keys(Settings)]
-    known += [f"{table}.{name}" for table, kind in _TABLES.items() for name in _keys(kind)]
+    known = [STORE, *keys_of(Settings)]
+    known += [f"{table}.{name}" for table, kind in TABLES.items() for name in keys_of(kind)]
     near = get_close_matches(key, known, n=1)
     return f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Connection, RowMapping, Select, Table, select
+from sqlalchemy import ColumnElement, Connection, CursorResult, RowMapping, Select, Table, select
 
 from domain.errors import InvalidInputError, StoreError
 from domain.ids import client_order_id
@@ -57,6 +57,7 @@ class Reader:
 
     def __init__(self, path: Place) -> None:
         self.path = path
+        self._open: list[CursorResult[Any]] = []
         with explained(path):
             self._connection: Connection = readers_of(path).connect()
 
@@ -68,6 +69,9 @@ class Reader:
 
     def close(self) -> None:
         """Let go of the file."""
+        # What nobody read to its end cannot be closed without its connection.
+        for result in self._open:
+            result.close()
         self._connection.close()
 
     @property
@@ -112,6 +116,13 @@ class Reader:
         with self.snapshot() as connection:
             rows = connection.execute(chosen).mappings().all()
         return tuple(_order_view(row) for row in reversed(rows))
+
+    def orders_where(self, chosen: ColumnElement[bool], limit: int) -> tuple[OrderView, ...]:
+        """Return the first so many orders of a choice, in order of creation."""
+        oldest = (ORDERS.c.created_at, ORDERS.c.client_order_id)
+        asked = select(ORDERS).where(chosen).order_by(*oldest).limit(limit)
+        with self.snapshot() as connection:
+            return tuple(map(_order_view, connection.execute(asked).mappings()))
 
     def find_order(self, key: str) -> OrderView:
         """Return the order with that signal id, client order id, or beginning of one.
@@ -204,11 +215,33 @@ class Reader:
         """Yield a table's rows as the database has them, by key."""
         yield from self._stream(plain_rows(table, collation=byte_order_of(self.path)))
 
+    def chosen(self, chosen: Select[Any]) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a question, a part at a time, in a snapshot.
+
+        Raises:
+            StoreError: A value cannot be one that was written: the store is damaged.
+        """
+        try:
+            yield from self._stream(chosen)
+        except (ArithmeticError, TypeError, ValueError) as error:
+            msg = (
+                f"The store holds something that was never written ({error!r}); run audit "
+                "verify, and restore a copy."
+            )
+            raise StoreError(msg) from error
+
     def _stream(self, chosen: Select[Any]) -> Iterator[tuple[Any, ...]]:
         with self.snapshot() as connection:
             reading = connection.execution_options(yield_per=ROWS_AT_ONCE)
-            for part in reading.execute(chosen).partitions():
-                yield from map(tuple, part)
+            result = reading.execute(chosen)
+            self._open.append(result)
+            try:
+                for part in result.partitions():
+                    yield from map(tuple, part)
+            finally:
+                # Who stops early leaves rows behind, which a server would keep.
+                self._open.remove(result)
+                result.close()
 
 
 def _order_view(row: RowMapping) -> OrderView:

@@ -170,3 +170,39 @@ def test_a_terminal_that_goes_away_ends_it_by_its_signal(monkeypatch, tmp_path):
         code = guarded(losing)
 
     assert code == 128 + SIGHUP
+
+
+HEAVY = ("sqlalchemy", "sqlmodel", "pydantic", "pykka", "rich", "structlog", "msgspec", "alembic")
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        (),
+        ("--help",),
+        ("demo", "--help"),
+        ("serve", "--help"),
+        ("export", "--help"),
+        ("report", "--help"),
+        ("config", "show", "--help"),
+        ("db", "backup", "--help"),
+        ("dmeo",),
+    ],
+)
+def test_help_and_wrong_use_import_nothing_heavy(argv):
+    program = (
+        "import sys, run\n"
+        "try:\n"
+        "    run.main(sys.argv[1:])\n"
+        "except SystemExit:\n"
+        f"    print('heavy:', [name for name in {HEAVY} if name in sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *argv],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout.splitlines()[-1] == "heavy: []"

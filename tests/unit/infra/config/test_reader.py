@@ -7,7 +7,7 @@ import pytest
 
 from domain.errors import InvalidInputError
 from domain.session import ALWAYS_OPEN
-from domain.settings import Settings
+from domain.settings import AbsentPolicy, Settings
 from infra.config import load_settings
 
 
@@ -43,6 +43,11 @@ def test_a_file_sets_settings_and_their_parts(load):
     assert settings.risk.max_order_notional == Decimal("0.1")
 
 
+def test_a_policy_is_given_by_its_name(load):
+    assert load('absent_policy = "STRICT"').absent_policy is AbsentPolicy.STRICT
+    assert load(ONCEFILL_ABSENT_POLICY="AUTOMATIC").absent_policy is AbsentPolicy.AUTOMATIC
+
+
 def test_the_environment_wins(load):
     settings = load(
         "[rate]\nrequests = 5",
@@ -71,6 +76,7 @@ def test_the_environment_wins(load):
         ("signal_deadline_s = -1", "signal_deadline_s: give seconds above 0"),
         ("signal_deadline_s = 9e8", "signal_deadline_s: give a timedelta"),
         ("retry_waits_s = 5", "retry_waits_s: give a list"),
+        ('absent_policy = "strict"', "absent_policy: give one of AUTOMATIC, STRICT"),
         ('session = "NYSE"', "session: give one of KRX, ALWAYS_OPEN"),
         ('broker = "kis"', "broker: give"),
         ("account_id = 5", "account_id: give"),
