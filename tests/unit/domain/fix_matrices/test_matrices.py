@@ -1,0 +1,38 @@
+"""Every line of every matrix: what the broker says, and what the order is then."""
+
+from decimal import Decimal
+
+import pytest
+
+from domain.terms import OrderType
+from tests.unit.domain.fix_matrices.walk import matrices, rows_of, walk
+
+MATRICES = matrices()
+REPRICED = """
+    what is said   | status    | order | cum | leaves | avg_px | recorded
+    New Order      | SUBMITTED | 10000 |   0 |  10000 |      - | SubmitStarted
+    New            | SUBMITTED | 10000 |   0 |  10000 |      - | Accepted
+    Restated px=99 | SUBMITTED | 10000 |   0 |  10000 |      - | Restated
+"""
+
+
+@pytest.mark.parametrize("name", MATRICES)
+def test_an_order_goes_as_the_matrix_says(name):
+    walked, order = walk(MATRICES[name])
+
+    assert walked == MATRICES[name]
+    assert order.cum_qty == sum(fill.last_qty for fill in order.fills)
+
+
+@pytest.mark.parametrize("group", "ABEFGIJKL")
+def test_every_group_of_the_appendix_has_its_matrices(group):
+    assert any(name.startswith(f"{group}.1.") for name in MATRICES)
+
+
+def test_a_restated_price_is_the_price_of_the_order_from_then_on():
+    rows = rows_of(REPRICED)
+
+    walked, order = walk(rows, order_type=OrderType.LIMIT, limit_px=Decimal(100))
+
+    assert walked == rows
+    assert (order.limit_px, order.signal.limit_px) == (99, 100)
