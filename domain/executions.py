@@ -23,7 +23,7 @@ def judge_filled(order: Order, event: Filled) -> tuple[OrderEvent, ...]:
         return _judge_change(order, event)
     if event.last_qty < 0:
         return _judge_bust(order, event)
-    return () if _is_replaced(order, event) else _booked(order, event)
+    return () if _correction_of(order, event) is not None else _booked(order, event)
 
 
 def recorded_fill(order: Order, fill: Filled, seq: int) -> RecordedFill:
@@ -115,19 +115,21 @@ def _judge_change(order: Order, event: Filled) -> tuple[OrderEvent, ...]:
 def _judge_correction(
     order: Order, event: Filled, changed: Filled | None
 ) -> tuple[OrderEvent, ...]:
-    """A bust and a new fill in one commit; what has been corrected further is no fill any more."""
-    is_replaced = _is_replaced(order, event)
-    now = f"{event.last_qty} at {event.last_px}, as execution {event.exec_id}"
-    if changed is None:
-        detail = f"execution {event.exec_ref_id}, which is not booked, is {now}"
-        flag = Flagged(anomaly=Anomaly.CORRECTED, detail=detail, at=event.at)
-        return () if is_replaced else (*_booked(order, event), flag)
-    off = ExecId(f"{event.exec_id}:{changed.exec_id}")
-    bust = _withdrawal(changed, replace(event, exec_id=off, last_qty=ZERO))
-    fill = replace(event, exec_ref_id=changed.exec_id)
-    booked = () if is_replaced else _booked(evolve(order, bust), fill)
-    detail = f"execution {changed.exec_id} of {changed.last_qty} at {changed.last_px} is {now}"
-    return bust, *booked, Flagged(anomaly=Anomaly.CORRECTED, detail=detail, at=event.at)
+    """A bust and a new fill in one commit; where it was corrected further, that goes off again."""
+    bust = None if changed is None else _replaced(changed, event)
+    fill = event if changed is None else replace(event, exec_ref_id=changed.exec_id)
+    was = f"execution {event.exec_ref_id}, which is not booked,"
+    if changed is not None:
+        was = f"execution {changed.exec_id} of {changed.last_qty} at {changed.last_px}"
+    detail = f"{was} is {event.last_qty} at {event.last_px}, as execution {event.exec_id}"
+    flag = Flagged(anomaly=Anomaly.CORRECTED, detail=detail, at=event.at)
+    following = _correction_of(order, event)
+    booked: tuple[OrderEvent, ...]
+    if following is None:
+        booked = _booked(order if bust is None else evolve(order, bust), fill)
+    else:
+        booked = (fill, _replaced(fill, following))
+    return *(() if bust is None else (bust,)), *booked, flag
 
 
 def _standing(order: Order, event: Filled) -> Filled | None:
@@ -135,15 +137,15 @@ def _standing(order: Order, event: Filled) -> Filled | None:
 
     Brokers name either the latest correction of a chain or the execution it began with.
     """
-    wanted, found = event.exec_ref_id, None
     ledger = [fill for fill in order.fills if fill.broker_order_id == event.broker_order_id]
-    for fill in ledger:
-        is_next = found is not None and fill.exec_ref_id == wanted
-        if fill.last_qty > 0 and (is_next or fill.exec_id == wanted):
-            wanted, found = fill.exec_id, fill
+    fills = [fill for fill in ledger if fill.last_qty > 0]
+    found = next((fill for fill in fills if fill.exec_id == event.exec_ref_id), None)
+    for _ in fills:
+        wanted = event.exec_ref_id if found is None else found.exec_id
+        found = next((fill for fill in fills if fill.exec_ref_id == wanted), found)
     if found is None:
         return None
-    off = [fill for fill in ledger if fill.last_qty < 0 and fill.exec_ref_id == wanted]
+    off = [f for f in ledger if f.last_qty < 0 and f.exec_ref_id == found.exec_id]
     left = replace(
         found,
         last_qty=found.last_qty + _sum(fill.last_qty for fill in off),
@@ -153,14 +155,19 @@ def _standing(order: Order, event: Filled) -> Filled | None:
     return left if 0 < left.last_qty <= order.cum_qty else None
 
 
-def _is_replaced(order: Order, event: Filled) -> bool:
-    """Return whether a correction of this very execution was booked before it came."""
-    return any(
-        fill.broker_order_id == event.broker_order_id
-        and fill.exec_ref_id == event.exec_id
-        and fill.last_qty > 0
-        for fill in order.fills
-    )
+def _correction_of(order: Order, event: Filled) -> Filled | None:
+    """Return the correction of this very execution, if it was booked before this came."""
+    for fill in order.fills:
+        is_same = (fill.broker_order_id, fill.exec_ref_id) == (event.broker_order_id, event.exec_id)
+        if is_same and fill.last_qty > 0:
+            return fill
+    return None
+
+
+def _replaced(standing: Filled, by: Filled) -> Filled:
+    """Return what takes an execution off in favour of its correction."""
+    off = ExecId(f"{by.exec_id}:{standing.exec_id}")
+    return _withdrawal(standing, replace(by, exec_id=off, last_qty=ZERO))
 
 
 def _withdrawal(standing: Filled, event: Filled) -> Filled:
