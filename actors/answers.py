@@ -201,6 +201,7 @@ class Answers:
             transact_time=fill.transact_time,
             source=source,
             at=self.now,
+            exec_ref_id=fill.exec_ref_id,
         )
 
     def failed(

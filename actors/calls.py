@@ -25,7 +25,7 @@ from actors.messages import (
     Place,
 )
 from actors.runtime import System
-from domain.broker import BrokerState, Page
+from domain.broker import ENDED, BrokerState, Page
 from domain.errors import RateLimitedError
 from domain.ports import BrokerGateway, Guard
 from domain.settings import Settings
@@ -33,7 +33,7 @@ from domain.settings import Settings
 # One go lasts no longer: a real broker's call takes that long by itself, and is alone in its go.
 GO_S: Final = 0.002
 # Listed whenever they changed last.
-OPEN: Final = frozenset({BrokerState.ACCEPTED, BrokerState.PARTIAL})
+OPEN: Final = frozenset(BrokerState) - ENDED - {BrokerState.FILLED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

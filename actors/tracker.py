@@ -30,6 +30,7 @@ from actors.messages import (
 )
 from actors.runtime import Actor
 from domain.broker import (
+    ENDED,
     BrokerCapabilities,
     BrokerFill,
     BrokerOrder,
@@ -49,7 +50,6 @@ ACTIVE_FOR_S = 10.0
 OVERLAP = timedelta(seconds=10)
 ASK_AGAIN_S = 15.0
 NUDGE_S = 0.05
-ENDED = frozenset({BrokerState.CANCELLED, BrokerState.REJECTED, BrokerState.EXPIRED})
 
 OrderKey = tuple[date, str]
 
@@ -84,7 +84,7 @@ class TrackerActor(Actor):
         self._is_whole = True
         self._known: dict[OrderKey, tuple[BrokerState, Decimal]] = {}
         self._filled: dict[OrderKey, Decimal] = {}
-        self._counted: set[tuple[date, str, str]] = set()
+        self._counted: dict[tuple[date, str, str], Decimal] = {}  # What stands of each.
         self._asking: Inquiry | None = None
         self._held: tuple[BrokerOrder, ...] = ()  # Told when the fills they count have been.
         self._asked_at: datetime | None = None
@@ -135,8 +135,8 @@ class TrackerActor(Actor):
         match news:
             case FillNews() | OrderNews() if self._is_stream_hint:
                 self._touch()
-            case FillNews(fill=fill) if fill.last_qty < ZERO:
-                # It may overtake what it withdraws; the poll brings both.
+            case FillNews(fill=fill) if _is_change(fill):
+                # It may overtake what it withdraws or corrects; the poll brings both.
                 self._touch()
             case FillNews(fill=fill):
                 self._tell_fill(fill, Source.STREAM)
@@ -197,7 +197,7 @@ class TrackerActor(Actor):
         oldest = self._settings.session.trade_date(self.system.now()) - timedelta(days=1)
         self._known = {key: told for key, told in self._known.items() if key[0] >= oldest}
         self._filled = {key: qty for key, qty in self._filled.items() if key[0] >= oldest}
-        self._counted = {fill for fill in self._counted if fill[0] >= oldest}
+        self._counted = {key: qty for key, qty in self._counted.items() if key[0] >= oldest}
 
     def _ask(self, call: Inquiry) -> None:
         self._asking = call
@@ -236,7 +236,7 @@ class TrackerActor(Actor):
         self._finish(is_complete=page.is_complete)
 
     def _on_fills(self, page: Page[BrokerFill]) -> None:
-        for fill in sorted(page.items, key=lambda fill: fill.last_qty < ZERO):
+        for fill in sorted(page.items, key=_is_change):
             self._tell_fill(fill, Source.POLL)
         held, self._held = self._held, ()
         self._tell_orders(held)
@@ -291,16 +291,40 @@ class TrackerActor(Actor):
             self._to.executor(OrderSeen(order, Source.POLL))
 
     def _tell_fill(self, fill: BrokerFill, source: Source) -> None:
-        identity = (fill.trade_date, fill.broker_order_id, fill.exec_id)
-        is_new = identity not in self._counted
-        key = (fill.trade_date, fill.broker_order_id)
-        filled = self._filled.get(key, ZERO) + fill.last_qty
-        # Below zero what it withdraws is not known here: it is told again with that.
-        if is_new and filled >= ZERO:
-            self._counted.add(identity)
-            self._filled[key] = filled
-        if is_new or self._is_followed(fill):
+        if self._count(fill) or self._is_followed(fill):
             self._to.executor(FillSeen(fill, source))
+
+    def _count(self, fill: BrokerFill) -> bool:
+        """Take an execution into what was told, and return whether it is new."""
+        key = (fill.trade_date, fill.broker_order_id)
+        identity, earlier = (*key, fill.exec_id), (*key, fill.exec_ref_id or "")
+        if identity in self._counted:
+            return False
+        stands, change = self._counted.get(earlier, ZERO), fill.last_qty
+        is_early = False
+        if fill.exec_ref_id is not None:
+            change = _change(fill.last_qty, stands)
+            is_early = earlier not in self._counted and fill.last_qty <= ZERO
+        filled = self._filled.get(key, ZERO) + change
+        # What it withdraws may not be known here: then it is told again with that.
+        if filled >= ZERO and not is_early:
+            self._counted[identity] = max(fill.last_qty, ZERO)
+            self._filled[key] = filled
+            if fill.exec_ref_id is not None:
+                self._counted[earlier] = stands + change
+        return True
+
+
+def _change(last_qty: Decimal, stands: Decimal) -> Decimal:
+    """Return by how much a count changes when so much stood of what was withdrawn or corrected."""
+    if last_qty > ZERO:
+        return last_qty - stands
+    return max(last_qty, -stands) if last_qty else -stands
+
+
+def _is_change(fill: BrokerFill) -> bool:
+    """Return whether it is about an execution that came before."""
+    return fill.exec_ref_id is not None or fill.last_qty < ZERO
 
 
 def _key(order: BrokerOrder) -> OrderKey:

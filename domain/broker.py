@@ -21,14 +21,31 @@ T = TypeVar("T")
 
 
 class BrokerState(StrEnum):
-    """Where the broker says an order is (FIX OrdStatus 39)."""
+    """Where the broker says an order is (FIX OrdStatus 39).
+
+    What is pending (6, A, E) is ACCEPTED or PARTIAL: such an order is live and can be filled.
+    """
 
     ACCEPTED = "ACCEPTED"  # 0 NEW
     PARTIAL = "PARTIAL"  # 1
     FILLED = "FILLED"  # 2
+    DONE_FOR_DAY = "DONE_FOR_DAY"  # 3
     CANCELLED = "CANCELLED"  # 4
+    STOPPED = "STOPPED"  # 7: an execution is guaranteed; that is no fill.
     REJECTED = "REJECTED"  # 8: refused after it was accepted.
+    SUSPENDED = "SUSPENDED"  # 9
     EXPIRED = "EXPIRED"  # C
+
+
+# Nothing works there any more; FILLED goes by the fills.
+ENDED = frozenset(
+    {
+        BrokerState.DONE_FOR_DAY,
+        BrokerState.CANCELLED,
+        BrokerState.REJECTED,
+        BrokerState.EXPIRED,
+    }
+)
 
 
 class ClientIdSupport(StrEnum):
@@ -89,13 +106,16 @@ class OrderRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerFill:
-    """One execution (ExecType F TRADE).
+    """One execution (ExecType F TRADE), or what became of one that was told before.
 
     Attributes:
+        last_qty: Negative when that much is withdrawn; 0, with ``exec_ref_id``, when all of it is.
         last_px: Price for one share, in the instrument's currency.
         commission: Charged for this fill, or None when the broker does not say.
         tax: Charged for this fill, or None when the broker does not say.
         client_order_id: Ours, or None when the broker does not carry it or it is not ours.
+        exec_ref_id: The execution that this one withdraws (ExecType H TRADE_CANCEL) or, with a
+            quantity above zero, takes the place of (ExecType G TRADE_CORRECT); chains are followed.
     """
 
     client_order_id: ClientOrderId | None
@@ -109,6 +129,7 @@ class BrokerFill:
     commission: Decimal | None
     tax: Decimal | None
     transact_time: datetime
+    exec_ref_id: ExecId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +138,7 @@ class BrokerOrder:
 
     Attributes:
         client_order_id: Ours, or None when the broker does not carry it or it is not ours.
+        order_qty: As it is by now: the venue may have restated it, and ``limit_px``.
         placed_at: When the broker took it; None when the broker does not say.
         cum_amount: Price times quantity over its executions; None when the broker does not say.
         avg_px: Average price, as the broker rounds it; None when the broker does not say.

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import TypeAlias
+from typing import TypeAlias, get_args
 
 from domain.halt import Halted, Resumed
 from domain.signal import Signal
-from domain.terms import BrokerOrderId, ClientOrderId, ExecId, RequestId, Verdict
+from domain.terms import BrokerOrderId, ClientOrderId, ExecId, RequestId, Standing, Verdict
 
 
 class Proof(StrEnum):
@@ -56,6 +56,9 @@ class Anomaly(StrEnum):
     REJECTED_AFTER_FILL = "REJECTED_AFTER_FILL"
     UNEXPECTED_END = "UNEXPECTED_END"
     BUSTED = "BUSTED"  # An execution was withdrawn.
+    CORRECTED = "CORRECTED"  # An execution was replaced by another one.
+    CONFLICTING_FILL = "CONFLICTING_FILL"  # The id of one that is booked, with other numbers.
+    RAISED = "RAISED"  # The venue made the order larger than it was wanted.
     SEVERAL_MATCH = "SEVERAL_MATCH"  # More than one order there looks like the one in doubt.
     NOT_FOUND = "NOT_FOUND"  # Settled, and not there; by policy a person decides.
     UNANSWERED = "UNANSWERED"  # The broker has not answered many lookups of one in doubt.
@@ -142,6 +145,7 @@ class Filled:
 
     Attributes:
         last_qty: Negative, fees as well, when one is withdrawn (ExecType H TRADE_CANCEL).
+        exec_ref_id: The one that it withdraws, or that it replaces (ExecType G TRADE_CORRECT).
         is_fee_from_broker: False when commission and tax come from the market's fee table.
     """
 
@@ -155,6 +159,26 @@ class Filled:
     is_fee_from_broker: bool
     transact_time: datetime
     source: Source
+    at: datetime
+    exec_ref_id: ExecId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restated:
+    """The venue changed the terms of an open order unasked (ExecType D)."""
+
+    order_qty: Decimal
+    limit_px: Decimal | None
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandingChanged:
+    """The venue stopped or suspended an open order, or lets it work again (ExecType 7, 9)."""
+
+    standing: Standing
+    reason: str
     at: datetime
 
 
@@ -310,38 +334,11 @@ OurOrderEvent: TypeAlias = (
     | Flagged
     | Resolved
 )
-Report: TypeAlias = Accepted | Filled | Cancelled | Expired | Rejected
+Report: TypeAlias = Accepted | Filled | Restated | StandingChanged | Cancelled | Expired | Rejected
 OrderEvent: TypeAlias = OurOrderEvent | Report
 EngineEvent: TypeAlias = (
     SignalRefused | EngineStarted | EngineStopped | Quarantined | ReconcileBroke | Halted | Resumed
 )
 
-ORDER_EVENTS: tuple[type, ...] = (
-    OrderCreated,
-    SubmitStarted,
-    SubmitFailed,
-    SubmitDoubted,
-    LookedUp,
-    Accepted,
-    Filled,
-    CancelRequested,
-    CancelStarted,
-    CancelEnded,
-    Cancelled,
-    Expired,
-    Rejected,
-    Failed,
-    Overdue,
-    Flagged,
-    Resolved,
-)
-EVENTS: tuple[type, ...] = (
-    *ORDER_EVENTS,
-    SignalRefused,
-    EngineStarted,
-    EngineStopped,
-    Quarantined,
-    ReconcileBroke,
-    Halted,
-    Resumed,
-)
+ORDER_EVENTS: tuple[type, ...] = get_args(OrderEvent)
+EVENTS: tuple[type, ...] = (*ORDER_EVENTS, *get_args(EngineEvent))

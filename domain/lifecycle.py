@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import assert_never
 
-from domain.broker import BrokerOrder, BrokerState
+from domain.broker import ENDED, BrokerOrder, BrokerState
 from domain.errors import IllegalMoveError
 from domain.events import (
     Accepted,
@@ -33,13 +33,16 @@ from domain.events import (
     Rejected,
     Report,
     Resolved,
+    Restated,
     Source,
+    StandingChanged,
     SubmitDoubted,
     SubmitFailed,
     SubmitStarted,
 )
-from domain.order import Order, evolve, fill_key, flag_text
-from domain.terms import OrderStatus
+from domain.executions import judge_filled, second, unwanted
+from domain.order import Order, evolve, flag_text
+from domain.terms import OrderStatus, Standing
 
 S = OrderStatus
 
@@ -61,6 +64,12 @@ LEGAL_CHANGES: Mapping[OrderStatus, frozenset[OrderStatus]] = {
     S.FAILED: frozenset({S.SUBMITTED, S.PARTIAL, S.FILLED}),
 }
 """Every change of status that one journaled event can make; staying as it is always is legal."""
+
+
+_STANDINGS: Mapping[BrokerState, Standing] = {
+    BrokerState.STOPPED: Standing.STOPPED,
+    BrokerState.SUSPENDED: Standing.SUSPENDED,
+}
 
 
 class Step(StrEnum):
@@ -95,17 +104,17 @@ def decide(order: Order, event: OrderEvent) -> tuple[Order, tuple[OrderEvent, ..
     Raises:
         IllegalMoveError: ``event`` is our own move and the order's facts do not allow it.
     """
-    if isinstance(event, Accepted | Filled | Cancelled | Expired | Rejected):
-        judged = _judge_report(order, event)
-    else:
-        judged = _judge_ours(order, event)
     recorded: list[OrderEvent] = []
-    for item in judged:
+    for item in _judge(order, event):
         if isinstance(item, Flagged) and flag_text(item) in order.flags:
             continue
         order = evolve(order, item)
         recorded.append(item)
     return order, tuple(recorded)
+
+
+def _judge(order: Order, event: OrderEvent) -> tuple[OrderEvent, ...]:
+    return _judge_report(order, event) if isinstance(event, Report) else _judge_ours(order, event)
 
 
 def reports_in(order: Order, news: BrokerOrder, source: Source, at: datetime) -> tuple[Report, ...]:
@@ -118,19 +127,34 @@ def reports_in(order: Order, news: BrokerOrder, source: Source, at: datetime) ->
         broker_order_id=news.broker_order_id, trade_date=news.trade_date, source=source, at=at
     )
     is_other = order.broker_order_id not in (None, news.broker_order_id)
-    if is_other or news.cum_qty > order.cum_qty:
+    if is_other:
         return (accepted,)
-    match news.state:
-        case BrokerState.ACCEPTED | BrokerState.PARTIAL | BrokerState.FILLED:
-            return (accepted,)
-        case BrokerState.CANCELLED:
-            return accepted, Cancelled(reason=news.reason, at=at)
-        case BrokerState.EXPIRED:
-            return accepted, Expired(reason=news.reason, at=at)
-        case BrokerState.REJECTED:
-            return accepted, Rejected(reason=news.reason, code="", at=at)
-        case _:
-            assert_never(news.state)
+    if news.state not in ENDED:
+        return (accepted, *_unasked(order, news, at))
+    return (accepted,) if news.cum_qty > order.cum_qty else (accepted, _end_in(news, at))
+
+
+def _unasked(order: Order, news: BrokerOrder, at: datetime) -> tuple[Report, ...]:
+    """Return what the venue did to an open order by itself: other terms, or another standing."""
+    reports: list[Report] = []
+    px = order.limit_px if None in (order.limit_px, news.limit_px) else news.limit_px
+    if (news.order_qty, px) != (order.order_qty, order.limit_px):
+        restated = Restated(order_qty=news.order_qty, limit_px=px, reason=news.reason, at=at)
+        reports.append(restated)
+    standing = _STANDINGS.get(news.state, Standing.WORKING)
+    if standing is not order.standing:
+        reports.append(StandingChanged(standing=standing, reason=news.reason, at=at))
+    return tuple(reports)
+
+
+def _end_in(news: BrokerOrder, at: datetime) -> Report:
+    if news.state is BrokerState.CANCELLED:
+        return Cancelled(reason=news.reason, at=at)
+    if news.state is BrokerState.REJECTED:
+        return Rejected(reason=news.reason, code="", at=at)
+    # Every order is one of its day: what is done for the day is done.
+    is_done = news.state is BrokerState.DONE_FOR_DAY
+    return Expired(reason=news.reason or ("done for the day" if is_done else ""), at=at)
 
 
 def _judge_report(order: Order, event: Report) -> tuple[OrderEvent, ...]:
@@ -138,7 +162,7 @@ def _judge_report(order: Order, event: Report) -> tuple[OrderEvent, ...]:
         case Accepted():
             return _judge_accepted(order, event)
         case Filled():
-            return _judge_filled(order, event)
+            return judge_filled(order, event)
         case Rejected():
             return _judge_rejected(order, event)
         case Cancelled():
@@ -150,6 +174,11 @@ def _judge_report(order: Order, event: Report) -> tuple[OrderEvent, ...]:
             return () if order.is_closed else (event,)
         case Expired():
             return _judge_expired(order, event)
+        case Restated():
+            return _judge_restated(order, event)
+        case StandingChanged():
+            is_news = _is_working(order) and event.standing is not order.standing
+            return (event,) if is_news else ()
         case _:
             assert_never(event)
 
@@ -160,57 +189,33 @@ def _judge_expired(order: Order, event: Expired) -> tuple[OrderEvent, ...]:
     return (event,) if order.broker_order_id is not None else (_unexpected(event),)
 
 
+def _is_working(order: Order) -> bool:
+    return order.broker_order_id is not None and not order.is_closed
+
+
+def _judge_restated(order: Order, event: Restated) -> tuple[OrderEvent, ...]:
+    """Take the venue's terms for an open order; what is reduced to nothing is cancelled."""
+    is_known = (event.order_qty, event.limit_px) == (order.order_qty, order.limit_px)
+    if is_known or not _is_working(order):
+        return ()
+    if event.order_qty <= 0:
+        return (Cancelled(reason=event.reason or "restated to nothing", at=event.at),)
+    if event.order_qty <= max(order.order_qty, order.signal.order_qty):
+        return (event,)
+    detail = f"restated to {event.order_qty}, {order.signal.order_qty} were wanted"
+    return event, Flagged(anomaly=Anomaly.RAISED, detail=detail, at=event.at)
+
+
 def _judge_accepted(order: Order, event: Accepted) -> tuple[OrderEvent, ...]:
     if order.broker_order_id is None:
         if order.closure is None:
             return (event,)
         detail = f"broker order {event.broker_order_id} found after {order.status}"
         found = Flagged(anomaly=Anomaly.FOUND_AFTER_END, detail=detail, at=event.at)
-        return event, found, _unwanted(event)
+        return event, found, unwanted(event)
     if order.broker_order_id == event.broker_order_id:
         return ()
-    return (_second(order, event),)
-
-
-def _judge_filled(order: Order, event: Filled) -> tuple[OrderEvent, ...]:
-    if order.has_fill(fill_key(event)):
-        return ()
-    if event.last_qty < 0:
-        return _judge_bust(order, event)
-    recorded: list[OrderEvent] = [event]
-    if order.broker_order_id not in (None, event.broker_order_id):
-        recorded.append(_second(order, event))
-    ended = order.closure
-    if ended is not None and (
-        order.broker_order_id is None or ended.status in (S.REJECTED, S.FAILED)
-    ):
-        detail = f"execution {event.exec_id} of {event.last_qty} after {ended.status}"
-        recorded.append(Flagged(anomaly=Anomaly.FILL_AFTER_END, detail=detail, at=event.at))
-        if order.broker_order_id is None and order.cum_qty + event.last_qty < order.order_qty:
-            recorded.append(_unwanted(event))
-    if order.cum_qty + event.last_qty > order.order_qty:
-        detail = f"execution {event.exec_id} fills more than the {order.order_qty} ordered"
-        recorded.append(Flagged(anomaly=Anomaly.OVER_FILL, detail=detail, at=event.at))
-    return tuple(recorded)
-
-
-def _judge_bust(order: Order, event: Filled) -> tuple[OrderEvent, ...]:
-    """A withdrawn execution comes off the ledger; one that we never booked is only flagged."""
-    is_ours = order.broker_order_id == event.broker_order_id
-    is_booked = is_ours and order.cum_qty + event.last_qty >= 0
-    detail = f"execution {event.exec_id}: {-event.last_qty} at {event.last_px} withdrawn"
-    if not is_booked:
-        detail += f", of {order.cum_qty} booked; nothing was taken off"
-    flag = Flagged(anomaly=Anomaly.BUSTED, detail=detail, at=event.at)
-    return (event, flag) if is_booked else (flag,)
-
-
-def _unwanted(event: Accepted | Filled) -> CancelRequested:
-    return CancelRequested(
-        reason="found at the broker after it had been given up",
-        requested_by="oncefill",
-        at=event.at,
-    )
+    return (second(order, event),)
 
 
 def _judge_rejected(order: Order, event: Rejected) -> tuple[OrderEvent, ...]:
@@ -227,11 +232,6 @@ def _judge_rejected(order: Order, event: Rejected) -> tuple[OrderEvent, ...]:
 
 def _unexpected(event: Rejected | Expired) -> Flagged:
     return Flagged(anomaly=Anomaly.UNEXPECTED_END, detail=event.reason, at=event.at)
-
-
-def _second(order: Order, event: Accepted | Filled) -> Flagged:
-    detail = f"broker order {event.broker_order_id} beside {order.broker_order_id}"
-    return Flagged(anomaly=Anomaly.SECOND_BROKER_ORDER, detail=detail, at=event.at)
 
 
 def _judge_ours(order: Order, event: OurOrderEvent) -> tuple[OrderEvent, ...]:
@@ -301,6 +301,7 @@ _TOPICS: Mapping[type, tuple[str, ...]] = {
     Expired: ("order.expired",),
     Rejected: ("order.rejected",),
     Failed: ("order.failed",),
+    Restated: ("order.restated",),
     Overdue: ("order.overdue",),
     Flagged: ("order.flagged",),
     Resolved: ("order.resolved",),
@@ -316,6 +317,8 @@ def topics_of(event: OrderEvent, after: Order) -> tuple[str, ...]:
             if after.status is S.FILLED:
                 return ("order.filled",)
             return ("order.partial",) if after.status is S.PARTIAL else ("order.late_fill",)
+        case StandingChanged():
+            return (f"order.{event.standing.lower()}",)
         case SubmitFailed():
             # A last attempt is followed by Failed, which speaks for both.
             is_last = event.is_counted and event.retry_in_s is None

@@ -28,14 +28,23 @@ from domain.events import (
     Overdue,
     Rejected,
     Resolved,
+    Restated,
+    StandingChanged,
     SubmitDoubted,
     SubmitFailed,
     SubmitStarted,
 )
-from domain.order_parts import Closure, PendingCancel, Placement
-from domain.position import RecordedFill
+from domain.order_parts import Closure, PendingCancel, Placement, Terms
 from domain.signal import Signal
-from domain.terms import ZERO, BrokerOrderId, ClientOrderId, ExecId, OrderStatus, Symbol
+from domain.terms import (
+    ZERO,
+    BrokerOrderId,
+    ClientOrderId,
+    ExecId,
+    OrderStatus,
+    Standing,
+    Symbol,
+)
 
 FillKey = tuple[BrokerOrderId, date, ExecId]
 
@@ -53,6 +62,7 @@ class Order:
         cancel_requests: Cancel requests that ever left; their numbers never repeat.
         flags: Broker news that should not have been possible, each kept once.
         closure: What ended it; a later fill may withdraw that.
+        terms: As the venue restated them; None while they are the signal's.
     """
 
     client_order_id: ClientOrderId
@@ -79,12 +89,14 @@ class Order:
     last_reason: str = ""
     is_overdue: bool = False
     flags: tuple[str, ...] = ()
+    terms: Terms | None = None
+    standing: Standing = Standing.WORKING
     version: int = 0
 
     @property
     def status(self) -> OrderStatus:
         """Return where the order is; fills outrank what closed it, and that outranks the rest."""
-        if self.cum_qty >= self.signal.order_qty:
+        if self.cum_qty >= self.order_qty:
             return OrderStatus.FILLED
         if self.closure is not None:
             return self.closure.status
@@ -103,8 +115,13 @@ class Order:
 
     @property
     def order_qty(self) -> Decimal:
-        """Shares ordered (FIX 38)."""
-        return self.signal.order_qty
+        """Shares ordered (FIX 38), as the venue has restated them."""
+        return self.signal.order_qty if self.terms is None else self.terms.order_qty
+
+    @property
+    def limit_px(self) -> Decimal | None:
+        """Limit (FIX 44), as the venue has restated it; None for a market order."""
+        return self.signal.limit_px if self.terms is None else self.terms.limit_px
 
     @property
     def leaves_qty(self) -> Decimal:
@@ -151,24 +168,6 @@ def flag_text(event: Flagged) -> str:
     return f"{event.anomaly}: {event.detail}"
 
 
-def recorded_fill(order: Order, fill: Filled, seq: int) -> RecordedFill:
-    """Return the execution as the ledger has it; ``seq`` is that of its journal row."""
-    return RecordedFill(
-        seq=seq,
-        client_order_id=order.client_order_id,
-        broker_order_id=fill.broker_order_id,
-        exec_id=fill.exec_id,
-        trade_date=fill.trade_date,
-        symbol=order.signal.symbol,
-        side=order.signal.side,
-        last_qty=fill.last_qty,
-        last_px=fill.last_px,
-        commission=fill.commission,
-        tax=fill.tax,
-        transact_time=fill.transact_time,
-    )
-
-
 def evolve(order: Order | None, event: OrderEvent) -> Order:
     """Return the order after ``event``, which was journaled; the first one creates it."""
     if order is None:
@@ -205,18 +204,28 @@ def _apply(order: Order, event: OrderEvent) -> Order:
             return _apply_cancel(order, event)
         case Cancelled() | Expired() | Rejected() | Failed():
             return _close(order, event)
-        case Overdue() | Flagged() | Resolved():
+        case Overdue() | Flagged() | Resolved() | Restated() | StandingChanged():
             return _apply_note(order, event)
         case _:
             assert_never(event)
 
 
-def _apply_note(order: Order, event: Overdue | Flagged | Resolved) -> Order:
-    if isinstance(event, Overdue):
-        return _after(order, is_overdue=True)
-    if isinstance(event, Resolved):
-        return _after(order)
-    return _after(order, flags=(*order.flags, flag_text(event)))
+def _apply_note(
+    order: Order, event: Overdue | Flagged | Resolved | Restated | StandingChanged
+) -> Order:
+    match event:
+        case Overdue():
+            return _after(order, is_overdue=True)
+        case Flagged():
+            return _after(order, flags=(*order.flags, flag_text(event)))
+        case Restated(order_qty=qty, limit_px=px):
+            return _after(order, terms=Terms(order_qty=qty, limit_px=px))
+        case StandingChanged(standing=standing):
+            return _after(order, standing=standing)
+        case Resolved():
+            return _after(order)
+        case _:
+            assert_never(event)
 
 
 def _apply_submit(
@@ -316,7 +325,9 @@ def _bound(order: Order, broker_order_id: BrokerOrderId, trade_date: date) -> di
 
 def _close(order: Order, event: Cancelled | Expired | Rejected | Failed) -> Order:
     closure = Closure(status=_ENDS[type(event)], reason=event.reason, at=event.at)
-    return _after(order, closure=closure, placement=None, retry_at=None, cancel=None)
+    # A fill may show that it was not rejected: then it is still to be cancelled.
+    cancel = order.cancel if isinstance(event, Rejected) else None
+    return _after(order, closure=closure, placement=None, retry_at=None, cancel=cancel)
 
 
 def _after(order: Order, **changes: Any) -> Order:

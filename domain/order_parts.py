@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from domain.terms import OrderStatus
 
@@ -31,6 +32,14 @@ class Closure:
     status: OrderStatus
     reason: str
     at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What is working at the venue, where that is not what the signal said."""
+
+    order_qty: Decimal
+    limit_px: Decimal | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

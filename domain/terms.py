@@ -43,6 +43,14 @@ class TimeInForce(StrEnum):
     FOK = "FOK"  # 4
 
 
+class Standing(StrEnum):
+    """What the venue says of an open order beside its status (FIX OrdStatus 39)."""
+
+    WORKING = "WORKING"
+    STOPPED = "STOPPED"  # 7: an execution is guaranteed, and has not been made.
+    SUSPENDED = "SUSPENDED"  # 9: not matched for now, as in a trading halt.
+
+
 class Verdict(StrEnum):
     """What a person found out about an order in doubt."""
 

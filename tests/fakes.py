@@ -16,6 +16,7 @@ from domain.errors import (
     StoreError,
 )
 from domain.events import Filled
+from domain.executions import recorded_fill
 from domain.journal import (
     Answer,
     Append,
@@ -34,7 +35,7 @@ from domain.journal import (
     Record,
     StreamEvents,
 )
-from domain.order import Order, recorded_fill
+from domain.order import Order
 from domain.ports import Clock
 from domain.position import PositionBook, RecordedFill
 from domain.terms import AccountId, ClientOrderId, StrategyId, Symbol

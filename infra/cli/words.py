@@ -24,8 +24,10 @@ from domain.events import (
     ReconcileBroke,
     Rejected,
     Resolved,
+    Restated,
     SignalRefused,
     Source,
+    StandingChanged,
     SubmitDoubted,
     SubmitFailed,
     SubmitStarted,
@@ -35,7 +37,7 @@ from domain.order import Order
 from domain.position import PositionChanged
 from domain.settings import Settings
 from domain.signal import Signal
-from domain.terms import Verdict
+from domain.terms import Standing, Verdict
 from infra.cli.render import (
     amount,
     duration,
@@ -87,7 +89,9 @@ def queued(order: Order) -> str | None:
 def _filled(event: Filled, after: Order | None) -> str:
     qty, px = number(event.last_qty), number(event.last_px)
     what = f"filled {qty} at {px}"
-    if event.last_qty < 0:
+    if event.exec_ref_id is not None and event.last_qty > 0:
+        what = f"corrected to {qty} at {px} filled"
+    elif event.last_qty < 0:
         what = f"the broker withdrew {number(-event.last_qty)} filled at {px}"
     elif after is not None and after.cum_qty == event.last_qty:
         what = f"filled {qty} of {number(after.order_qty)} at {px}"
@@ -166,6 +170,11 @@ def _rejected(event: Rejected) -> str:
     return _because("rejected by the broker", event.reason) + code
 
 
+def _restated(event: Restated) -> str:
+    price = "" if event.limit_px is None else f" at {number(event.limit_px)}"
+    return _because(f"restated by the venue to {number(event.order_qty)}{price}", event.reason)
+
+
 def _changed(event: PositionChanged) -> str:
     fill = f"{event.side} {number(event.last_qty)} at {number(event.last_px)}"
     gain = f", realized {signed(event.realized_gross)}" if event.closed_qty else ""
@@ -200,6 +209,11 @@ _BY_CANCEL: Final = {
     CancelOutcome.NOT_SENT: "the cancel did not reach the broker; trying again",
     CancelOutcome.UNKNOWN: "the cancel's answer was lost; trying again",
 }
+_BY_STANDING: Final = {
+    Standing.WORKING: "working again at the venue",
+    Standing.STOPPED: "stopped by the venue: an execution is guaranteed, and not made yet",
+    Standing.SUSPENDED: "suspended by the venue",
+}
 _WORDS: Final[dict[type, Callable[[Any], str]]] = {
     OrderCreated: _created,
     SubmitFailed: _submit_failed,
@@ -209,6 +223,8 @@ _WORDS: Final[dict[type, Callable[[Any], str]]] = {
     CancelRequested: _cancel_requested,
     CancelStarted: lambda e: f"cancel sent, request {number(e.number)}",
     CancelEnded: lambda e: _because(_BY_CANCEL[e.outcome], e.reason),
+    Restated: _restated,
+    StandingChanged: lambda e: _because(_BY_STANDING[e.standing], e.reason),
     Rejected: _rejected,
     Failed: lambda e: f"given up, never at the broker: {e.reason}",
     Overdue: lambda e: f"open for {seconds(e.open_for_s)}, longer than it should be",

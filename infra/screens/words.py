@@ -25,7 +25,9 @@ from domain.events import (
     ReconcileBroke,
     Rejected,
     Resolved,
+    Restated,
     SignalRefused,
+    StandingChanged,
     SubmitDoubted,
     SubmitFailed,
     SubmitStarted,
@@ -33,7 +35,7 @@ from domain.events import (
 from domain.money import exact, round_half_even, trim
 from domain.order import Order
 from domain.position import PositionChanged
-from domain.terms import ZERO, OrderStatus, OrderType
+from domain.terms import ZERO, OrderStatus, OrderType, Standing
 
 _CENT = Decimal("0.01")
 _WITHOUT_CENTS = Decimal(1_000)
@@ -136,6 +138,8 @@ def _working_words(seen: Seen, attempts: int) -> str:
         again = f" (attempt {order.attempts} of {attempts})" if order.attempts > 1 else ""
         return f"sent, waits for the answer{again}"
     overdue = "overdue; " if order.is_overdue else ""
+    if order.standing is not Standing.WORKING:
+        overdue += f"{order.standing.lower()}; "
     if order.cum_qty:
         return f"{overdue}{number(order.leaves_qty)} to go, waits for volume"
     is_limit = order.signal.order_type is OrderType.LIMIT
@@ -182,6 +186,10 @@ def _note_words(event: OrderEvent) -> str:
             return f"cancel refused: {event.reason}"
         case Overdue():
             return f"overdue: open for {event.open_for_s:.0f} s"
+        case Restated():
+            return f"restated to {number(event.order_qty)} by the venue: {event.reason}"
+        case StandingChanged():
+            return f"{event.standing.lower()} at the venue: {event.reason}"
         case Resolved():
             return f"resolved, {event.verdict.lower()}: {event.reason}"
         case Flagged():

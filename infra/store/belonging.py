@@ -42,6 +42,8 @@ _TOPICS: Final[Mapping[type, frozenset[str]]] = {
         e.Expired: "order.expired",
         e.Rejected: "order.rejected",
         e.Failed: "order.failed",
+        e.Restated: "order.restated",
+        e.StandingChanged: "order.working order.stopped order.suspended",
         e.Overdue: "order.overdue",
         e.Flagged: "order.flagged",
         e.Resolved: "order.resolved",

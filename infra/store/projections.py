@@ -7,8 +7,9 @@ from the journal.
 from typing import Any, Final
 
 from domain.events import Filled
+from domain.executions import recorded_fill
 from domain.journal import Append
-from domain.order import Order, recorded_fill
+from domain.order import Order
 from domain.position import DailyPnl, Position, PositionBook, PositionChanged, RecordedFill
 from infra.store.drivers import Driver
 from infra.store.statements import Change, Insert
@@ -16,7 +17,9 @@ from infra.store.tables import CHECKPOINTS, DAILY_PNL, FILLS, ORDERS, POSITIONS
 
 BOOK: Final = "positions"  # The book's name among the checkpoints.
 
-_CHANGING: Final = (  # What the signal said never changes.
+_CHANGING: Final = (  # Of what the signal said only the terms ever change.
+    "order_qty",
+    "limit_px",
     "status",
     "is_open",
     "broker_order_id",
@@ -107,8 +110,8 @@ def order_row(order: Order, seq: int) -> _Row:
         signal.symbol,
         signal.side.value,
         signal.order_type.value,
-        signal.order_qty,
-        signal.limit_px,
+        order.order_qty,
+        order.limit_px,
         signal.time_in_force.value,
         signal.strategy_id,
         status.value,

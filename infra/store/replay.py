@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from domain.errors import StoreError
 from domain.events import ORDER_EVENTS, EngineStarted, Filled
+from domain.executions import recorded_fill
 from domain.lifecycle import LEGAL_CHANGES
-from domain.order import Order, evolve, recorded_fill
+from domain.order import Order, evolve
 from domain.position import (
     PositionBook,
     PositionChanged,

@@ -20,10 +20,11 @@ from domain.events import (
     SubmitFailed,
     SubmitStarted,
 )
+from domain.executions import recorded_fill
 from domain.journal import Append
 from domain.lifecycle import LEGAL_CHANGES
 from domain.money import exact
-from domain.order import Order, evolve, recorded_fill
+from domain.order import Order, evolve
 from domain.position import PositionBook, PositionChanged, RecordedFill, change_for, evolve_book
 from domain.settings import AbsentPolicy
 from domain.signal import Signal

@@ -1,5 +1,6 @@
 """Orders in every state, for tests: one factory, by the events that lead there."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -21,7 +22,9 @@ from domain.events import (
     Proof,
     Rejected,
     Resolved,
+    Restated,
     Source,
+    StandingChanged,
     SubmitDoubted,
     SubmitFailed,
     SubmitStarted,
@@ -37,6 +40,7 @@ from domain.terms import (
     OrderStatus,
     Side,
     SignalId,
+    Standing,
     Symbol,
     Verdict,
 )
@@ -111,6 +115,19 @@ def filled(qty=100, exec_id="1", broker_order_id=B1, px=70_000):
     )
 
 
+def changed(qty, exec_id, exec_ref_id, **changes):
+    """Return what becomes of an execution that was told before; of 0, nothing is left of it."""
+    return replace(filled(qty, exec_id, **changes), exec_ref_id=ExecId(exec_ref_id))
+
+
+def restated(order_qty=90):
+    return Restated(order_qty=Decimal(order_qty), limit_px=None, reason="declined in part", at=NOW)
+
+
+def standing(standing=Standing.SUSPENDED):
+    return StandingChanged(standing=standing, reason="a trading halt", at=NOW)
+
+
 def cancel_requested():
     return CancelRequested(reason="changed my mind", requested_by="trader", at=NOW)
 
@@ -177,7 +194,11 @@ PATHS = {
     "in doubt": (S.IN_DOUBT, (started(), doubted())),
     "in doubt with a cancel": (S.IN_DOUBT, (started(), doubted(), cancel_requested())),
     "partly filled": (S.PARTIAL, (started(), accepted(), filled(40))),
+    "corrected": (S.PARTIAL, (started(), accepted(), filled(), changed(60, "c1", "1"))),
+    "restated": (S.PARTIAL, (started(), accepted(), filled(40), restated())),
+    "suspended": (S.SUBMITTED, (started(), accepted(), standing())),
     "filled": (S.FILLED, (started(), accepted(), filled())),
+    "filled by a restatement": (S.FILLED, (started(), accepted(), filled(40), restated(40))),
     "filled after a cancel": (S.FILLED, (started(), accepted(), cancelled(), filled())),
     "filled after its day": (S.FILLED, (started(), accepted(), expired(), filled())),
     "cancelled": (S.CANCELLED, (started(), accepted(), cancelled())),
@@ -206,6 +227,16 @@ EVENTS = {
     "busted": filled(-40, "b1"),
     "busted whole": filled(-100, "b2"),
     "busted as another": filled(-40, "b1", B2),
+    "busted by its id": changed(0, "h1", "1"),
+    "busted in part": changed(-10, "h2", "1"),
+    "corrected": changed(50, "g1", "1", px=69_000),
+    "corrected, naming another": changed(70, "g2", "2"),
+    "restated": restated(),
+    "restated to the part": restated(40),
+    "restated to more": restated(200),
+    "restated to nothing": restated(0),
+    "suspended": standing(),
+    "working again": standing(Standing.WORKING),
     "cancel requested": cancel_requested(),
     "cancel started": cancel_started(),
     "cancel started 2": cancel_started(2),

@@ -65,6 +65,16 @@ def test_a_change_by_a_withdrawal_is_published_like_any_other():
     assert topics_of_change(before.position(SAMSUNG), change) == ("position.closed", "pnl.daily")
 
 
+def test_a_thousand_small_gains_are_as_much_as_their_sum():
+    buys = a_fill(1, "BUY", 1_000, "10")
+    sells = [a_fill(seq, "SELL", 1, "10.004") for seq in range(2, 1_002)]
+
+    book = a_book(buys, *sells)
+
+    assert book.position(SAMSUNG).realized_gross == Decimal("4.000")
+    assert [day.realized_gross for day in book.daily.values()] == [Decimal("4.000")]
+
+
 @pytest.mark.parametrize("side", list(Side))
 @FEW
 @given(

@@ -12,6 +12,7 @@ from domain.events import (
     ReconcileBroke,
 )
 from domain.position import PositionChanged
+from domain.terms import Standing
 from infra.cli import words
 from infra.cli.words import describe
 from tests.unit.domain.orders import (
@@ -21,9 +22,12 @@ from tests.unit.domain.orders import (
     NOW,
     an_order,
     cancel_ended,
+    changed,
     filled,
     not_sent,
     rejected,
+    restated,
+    standing,
     started,
 )
 
@@ -65,6 +69,17 @@ def test_words_are_no_representation_of_an_object(name):
             LookedUp(is_settled=False, is_complete=False, reason="no answer", at=NOW),
             "the broker could not say, asking again: no answer",
         ),
+        (
+            changed(50, "g1", "1"),
+            "corrected to 50 at 70,000 filled, commission 10, tax 0 (told by the stream)",
+        ),
+        (
+            changed(-40, "h1", "1"),
+            ("the broker withdrew 40 filled at 70,000, commission 10, tax 0 (told by the stream)"),
+        ),
+        (restated(), "restated by the venue to 90: declined in part"),
+        (standing(), "suspended by the venue: a trading halt"),
+        (standing(Standing.WORKING), "working again at the venue: a trading halt"),
         (EngineStopped(reason="asked to stop", at=NOW), "engine stopped: asked to stop"),
         (
             Quarantined(actor="order/x", message_kind="Outcome", error="KeyError", at=NOW),
@@ -86,3 +101,4 @@ def test_a_second_part_is_told_with_the_whole():
     assert describe(filled(60), order).startswith("filled 60 more at 70,000, now 100 of 100, ")
     assert set(words._BY_PROOF) == set(Proof)
     assert set(words._BY_CANCEL) == set(CancelOutcome)
+    assert set(words._BY_STANDING) == set(Standing)

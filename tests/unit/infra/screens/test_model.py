@@ -19,6 +19,7 @@ from tests.unit.domain.orders import (
     cancel_ended,
     cancel_requested,
     cancelled,
+    changed,
     doubted,
     filled,
     flagged,
@@ -26,6 +27,8 @@ from tests.unit.domain.orders import (
     not_sent,
     overdue,
     rejected,
+    restated,
+    standing,
     started,
 )
 from tests.unit.infra.screens.records import Journal
@@ -54,7 +57,10 @@ def no_marks(_symbol):
         ("working with a cancel out", "cancel asked: changed my mind"),
         ("in doubt", "sent, answer lost; asking the broker"),
         ("partly filled", "60 to go, waits for volume"),
+        ("restated", "50 to go, waits for volume"),
+        ("suspended", "suspended; at the broker"),
         ("filled", ""),
+        ("filled by a restatement", ""),
         ("cancelled", "cancelled"),
         ("expired", "the session closed"),
         ("rejected", "not tradable"),
@@ -179,6 +185,22 @@ def test_the_tape_keeps_what_matters_and_not_for_ever(journal):
     assert len(journal.model.tape(1000)) == TAPE_LENGTH
     assert [line.text for line in journal.model.tape(1)] == ["rejected: not tradable"]
     assert journal.model.tape(0) == ()
+
+
+@pytest.mark.parametrize(
+    ("event", "text"),
+    [
+        (restated(), "restated to 90 by the venue: declined in part"),
+        (standing(), "suspended at the venue: a trading halt"),
+        (changed(50, "g1", "1"), "50 at 70,000, 10 to go"),
+    ],
+)
+def test_what_the_venue_changes_is_on_the_tape(journal, event, text):
+    journal.order("s-1", started(), accepted(), filled(40))
+
+    journal.more("s-1", event)
+
+    assert journal.model.tape(1)[0].text == text
 
 
 @pytest.mark.parametrize(

@@ -142,6 +142,13 @@ def test_what_is_no_event_is_refused():
         CODEC.encode(everything())
 
 
+def test_a_fill_of_a_journal_from_before_corrections_reads_as_one_of_its_own():
+    kind, text = CODEC.encode(filled())
+    assert text.count(',"exec_ref_id":null') == 1
+
+    assert CODEC.decode(kind, text.replace(',"exec_ref_id":null', "")) == filled()
+
+
 def test_two_events_of_one_name_are_refused():
     with pytest.raises(AssertionError, match="Part"):
         Codec([Part, Part])
