@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 from actors.messages import FillSeen, OrderSeen
 from actors.runtime import Ref
-from domain.order import Order
+from domain.journal import StreamEvents
+from domain.order import Order, evolve
 from domain.terms import ClientOrderId
 
 GONE_KEPT = 1000
@@ -53,3 +54,11 @@ def is_known(order: Order, seen: OrderSeen | FillSeen, *, has_totals: bool) -> b
     is_ours = news.broker_order_id == order.broker_order_id
     is_lower = has_totals and news.cum_qty < order.cum_qty
     return order.is_closed and is_ours and news.cum_qty <= order.cum_qty and not is_lower
+
+
+def fold_stream(stream: StreamEvents) -> Order | None:
+    """Return the order of a stream, None when the stream is empty."""
+    order: Order | None = None
+    for event in stream.events:
+        order = evolve(order, event)
+    return order

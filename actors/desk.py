@@ -18,7 +18,7 @@ from actors.claims import (
     LookAlike,
     ReleaseClaim,
 )
-from actors.departures import Gone, Leaving, is_known
+from actors.departures import Gone, Leaving, fold_stream, is_known
 from actors.handoff import Begun, Handoff
 from actors.machine import ask_journal
 from actors.messages import FillSeen, Leave, OrderSeen, Rested, Stays
@@ -29,7 +29,7 @@ from domain.broker import BrokerOrder
 from domain.events import ReconcileBroke
 from domain.fingerprint import fingerprint, is_since, look_of
 from domain.journal import Append, FindOrder, Loaded, LoadOpenOrders, LoadStream, StreamEvents
-from domain.order import Order, evolve
+from domain.order import Order
 from domain.terms import ClientOrderId, OrderStatus
 
 log = structlog.get_logger()
@@ -51,6 +51,7 @@ class OrderDesk(Actor):
         self._unsent: set[ClientOrderId] = set()
         self._leaving: dict[ClientOrderId, Leaving] = {}
         self._gone = Gone()
+        self._stopped: set[ClientOrderId] = set()  # A list asked for before may be too old.
         self._begun: dict[ClientOrderId, Begun] = {}
         self._loads: dict[str, list[Callable[[Order | None], None]]] = {}
         self._finding: dict[FindOrder, list[OrderSeen | FillSeen]] = {}
@@ -79,6 +80,8 @@ class OrderDesk(Actor):
             self._gone.add(leaving.state)
             for seen in leaving.news:
                 self.ref.tell(seen)
+        else:
+            self._stopped.add(known)
         live = self._live.get(known)
         if live is not None and live[0] is ref:
             del self._live[known]
@@ -115,8 +118,9 @@ class OrderDesk(Actor):
             if order is not None and order.client_order_id in self._begun:
                 # Its namesake gives way; the name is not free before.
                 self.after(REVIVE_S, "revive", "revive")
-            elif order is not None and order.client_order_id not in self._live:
-                self.spawn_order(order, handoff=Handoff(order))
+            elif order is not None and self._lacks_actor(order.client_order_id):
+                is_old = order.client_order_id in self._stopped
+                self.spawn_order(order, handoff=Handoff(None if is_old else order))
                 if order.status is OrderStatus.PENDING:
                     self._unsent.add(order.client_order_id)
         for known in self._claims.rebuild(held):
@@ -125,6 +129,9 @@ class OrderDesk(Actor):
             self._is_recovered = True
             log.info("executor.recovered", open_orders=len(streams))
             self.loaded()
+
+    def _lacks_actor(self, known: ClientOrderId) -> bool:
+        return not (known in self._live or known in self._leaving or self._gone.get(known))
 
     def on_seen(self, seen: OrderSeen | FillSeen) -> None:
         """Pass news of the broker on to the order that it is about."""
@@ -331,14 +338,6 @@ class OrderDesk(Actor):
             life=self.life,
         )
         self._tools.journal.append(batch, self.ref.tell_control)
-
-
-def fold_stream(stream: StreamEvents) -> Order | None:
-    """Return the order of a stream, None when the stream is empty."""
-    order: Order | None = None
-    for event in stream.events:
-        order = evolve(order, event)
-    return order
 
 
 def _identity(seen: OrderSeen | FillSeen) -> tuple[Any, ...]:

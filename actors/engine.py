@@ -10,7 +10,16 @@ from typing import Any
 import structlog
 
 from actors.eventlog import is_logged, log_record
-from actors.messages import Drain, Receipt, Subscribe, Told, Unread, Unsubscribe
+from actors.messages import (
+    Differences,
+    Drain,
+    Receipt,
+    Reconcile,
+    Subscribe,
+    Told,
+    Unread,
+    Unsubscribe,
+)
 from actors.runtime import ActorSystem, Ref, SimulatedSystem, SystemStats
 from actors.tree import Lasting, Ports, Tree, grow, lasting
 from domain.errors import (
@@ -80,19 +89,37 @@ class Engine:
         EngineStoppedError when nobody can say: tell the same signal again, it stays one order.
         """
         self._require_open()
-        future: Future[Receipt] = Future()
-        asked = self._last_or_fail().asked
-        asked.add(future)
-
-        def reply(answer: Receipt | Exception) -> None:
-            asked.discard(future)
-            _resolve(future, answer)
-
+        future, reply = self._asking()
         self._tell(Told(_read(wish), reply))
         if not self._is_open:
             # It failed or was stopped meanwhile, perhaps without seeing this future.
             reply(EngineStoppedError("the engine stopped; tell the signal again when it runs"))
         return future
+
+    def reconcile(self) -> "Future[Differences]":
+        """Compare orders, fills and positions with the broker now.
+
+        Returns:
+            The positions that differ at this moment; a fill may be on its way. The future raises
+            EngineStoppedError when the engine stops before it knows, and is never set when the
+            broker cannot be asked.
+        """
+        self._require_open()
+        future, reply = self._asking()
+        self.actor("tracker").tell(Reconcile(reply))
+        return future
+
+    def _asking(self) -> tuple["Future[Any]", Callable[[Any], None]]:
+        """Return a future that is failed when the engine stops, and what sets it."""
+        future: Future[Any] = Future()
+        asked = self._last_or_fail().asked
+        asked.add(future)
+
+        def reply(answer: Any) -> None:
+            asked.discard(future)
+            _resolve(future, answer)
+
+        return future, reply
 
     def subscribe(
         self, sink: Callable[[Record], None] | Ref, *, after_seq: int = 0, name: str = ""
@@ -307,7 +334,7 @@ def _parsed(wish: Wish) -> Signal | Cancel | Resolve | Unread:
         return Unread(told[:64] if is_text else "", error)
 
 
-def _resolve(future: "Future[Receipt]", answer: Receipt | Exception) -> None:
+def _resolve(future: "Future[Any]", answer: Any) -> None:
     """Set a future that may have been set, or given up, by somebody else."""
     with suppress(InvalidStateError):
         if isinstance(answer, Exception):

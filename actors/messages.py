@@ -1,8 +1,9 @@
 """What the actors tell each other. Frozen values; README.md in this folder says who tells whom."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from enum import IntEnum
 from typing import Any, TypeAlias
 
@@ -20,6 +21,7 @@ from domain.terms import (
     RequestId,
     SignalId,
     StrategyId,
+    Symbol,
 )
 
 NO_STRATEGY = StrategyId("")
@@ -97,6 +99,9 @@ class ListFills:
 class ListPositions:
     """Ask for what the broker says we hold."""
 
+
+Differences: TypeAlias = Mapping[Symbol, tuple[Decimal, Decimal]]
+"""Positions that are not the broker's: ours, and theirs, in shares."""
 
 Inquiry: TypeAlias = CancelAtBroker | LookUp | ListOrders | ListFills | ListPositions
 BrokerCall: TypeAlias = Place | Inquiry
@@ -176,7 +181,13 @@ class Nudge:
 
 @dataclass(frozen=True, slots=True)
 class Reconcile:
-    """Compare everything with the broker once more."""
+    """Compare everything with the broker once more.
+
+    Attributes:
+        done: Called with what differs, when a look that began after this has ended.
+    """
+
+    done: Callable[[Differences], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,9 +209,14 @@ class Unfollow:
 
 @dataclass(frozen=True, slots=True)
 class CompareBook:
-    """What the broker says we hold, to be compared with our positions."""
+    """What the broker says we hold, to be compared with our positions.
+
+    Attributes:
+        done: Each is called with what differs.
+    """
 
     positions: tuple[BrokerPosition, ...]
+    done: tuple[Callable[[Differences], None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

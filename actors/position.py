@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from actors.machine import MachineActor, ask_journal
-from actors.messages import CompareBook, Reconcile, Wake
+from actors.messages import CompareBook, Differences, Reconcile, Wake
 from domain.broker import BrokerPosition
 from domain.events import ReconcileBroke
 from domain.journal import Append, LoadBook, Loaded, LoadFills, Query
@@ -43,7 +43,7 @@ class PositionActor(MachineActor[PositionBook]):
         self._is_asking = False
         self._woken_for = 0
         self._asked_for = 0
-        self._differs: dict[Symbol, tuple[Decimal, Decimal]] = {}
+        self._differs: Differences = {}
         self._compared_at_s = 0.0
 
     def initial(self) -> PositionBook | None:
@@ -68,8 +68,11 @@ class PositionActor(MachineActor[PositionBook]):
             case Loaded(query=LoadFills(), answer=fills):
                 self._is_asking = False
                 self._apply(fills)
-            case CompareBook(positions=positions):
-                self._compare(positions)
+            case CompareBook(positions=positions, done=done):
+                differs = self._differing(positions)
+                self._compare(differs)
+                for say in done:
+                    say(differs)
             case Reconcile():
                 self._tracker(message)
             case _:
@@ -104,15 +107,17 @@ class PositionActor(MachineActor[PositionBook]):
         else:
             self._ask()
 
-    def _compare(self, positions: tuple[BrokerPosition, ...]) -> None:
-        """Raise a break when two looks find the same difference: no fill was on its way."""
+    def _differing(self, positions: tuple[BrokerPosition, ...]) -> Differences:
         theirs = {position.symbol: position.qty for position in positions}
         ours = {symbol: held.qty for symbol, held in self.state.positions.items()}
-        differs = {
+        return {
             symbol: (ours.get(symbol, ZERO), theirs.get(symbol, ZERO))
             for symbol in theirs.keys() | ours.keys()
             if ours.get(symbol, ZERO) != theirs.get(symbol, ZERO)
         }
+
+    def _compare(self, differs: Differences) -> None:
+        """Raise a break when two looks find the same difference: no fill was on its way."""
         now_s = self.system.monotonic()
         is_at_once = now_s - self._compared_at_s < COMPARE_AGAIN_S / 2
         if differs and self._differs and is_at_once:

@@ -15,6 +15,7 @@ import structlog
 from actors.messages import (
     Ask,
     CompareBook,
+    Differences,
     FillSeen,
     Follow,
     Inquiry,
@@ -93,6 +94,9 @@ class TrackerActor(Actor):
         self._reconcile_at_s = 0.0
         self._nudged = False
         self._is_full = False
+        # Who asked for a full look: those of the next one, and of the one under way.
+        self._wanted: list[Callable[[Differences], None]] = []
+        self._promised: list[Callable[[Differences], None]] = []
 
     def on_start(self) -> None:
         """Compare everything once; orders that are open ask to be followed by themselves."""
@@ -148,6 +152,8 @@ class TrackerActor(Actor):
                     self._to.executor(OrderSeen(order, Source.STREAM))
             case StreamGap() | Reconcile():
                 log.info("tracker.full_look", cause=type(news).__name__)
+                if isinstance(news, Reconcile) and news.done is not None:
+                    self._wanted.append(news.done)
                 self._forget()
                 self._touch()
             case _:
@@ -160,6 +166,8 @@ class TrackerActor(Actor):
         self._filled.clear()
         self._counted.clear()
         self._told_until = None
+        # Also when a short look is under way, which says until when all was told.
+        self._reconcile_at_s = 0.0
 
     def _touch(self) -> None:
         """Something is happening: look soon, and often for a while."""
@@ -186,6 +194,8 @@ class TrackerActor(Actor):
             self._is_full = False
             return self._told_until - OVERLAP
         self._is_full = True
+        self._promised += self._wanted
+        self._wanted.clear()
         self._reconcile_at_s = self.system.monotonic() + self._settings.reconcile_s
         self._forget_old_days()
         since = (follow.since for follow in self._followed.values())
@@ -220,7 +230,8 @@ class TrackerActor(Actor):
             case ListFills():
                 self._on_fills(outcome.value)
             case _:
-                self._to.position(CompareBook(outcome.value.items))
+                self._to.position(CompareBook(outcome.value.items, tuple(self._promised)))
+                self._promised.clear()
                 self._schedule()
 
     def _on_orders(self, page: Page[BrokerOrder], since: datetime) -> None:

@@ -165,6 +165,7 @@ def _add_serving(add: _Add) -> None:
         "--take-over", action="store_true", help="kill the local engine that holds the store"
     )
     status = add("status", "ask the engine how it is")
+    reconcile = add("reconcile", "compare orders, fills and positions with the broker now")
     halt = add("halt", "let no new order leave, whatever the engine does")
     resume = add("resume", "end a halt")
     halts = add("halts", "list the halts in force")
@@ -177,7 +178,7 @@ def _add_serving(add: _Add) -> None:
     halt.add_argument(
         "--wait", type=_seconds, default=6, metavar="S", help="for calls under way, default 6"
     )
-    for served in (serve, status, halt, resume, halts):
+    for served in (serve, status, reconcile, halt, resume, halts):
         _add_json(served)
         _add_store(served, _SERVED)
 
@@ -192,9 +193,13 @@ def _add_orders(order: _Add) -> None:
     place.add_argument("--strategy", default="", metavar="NAME", help="who wants it")
     place.add_argument("--time-in-force", default="DAY", type=str.upper, metavar="DAY|IOC|FOK")
     place.add_argument("--deadline", metavar="TIME", help="not sent later; with its zone")
-    cancel = _add(order, "cancel", "ask the engine to cancel an order")
-    cancel.add_argument("id", metavar="SIGNAL_ID")
-    cancel.add_argument("--reason", default="", help="why, for the audit trail")
+    cancel = _add(order, "cancel", "ask the engine to cancel an order, or all")
+    which = cancel.add_mutually_exclusive_group(required=True)
+    which.add_argument("id", metavar="SIGNAL_ID", nargs="?")
+    which.add_argument("--all", action="store_true", help="every order that has not ended")
+    about = "with --all: account (default), strategy:NAME or symbol:CODE"
+    cancel.add_argument("--scope", default="account", help=about)
+    cancel.add_argument("--reason", default="", help="why, for the audit trail; with --all a must")
     cancel.add_argument("--by", default="", metavar="NAME", help="default: this user")
     resolve = _add(order, "resolve", "decide about an order in doubt, as you found out")
     resolve.add_argument("id", metavar="SIGNAL_ID")

@@ -38,6 +38,8 @@ def place(args: Namespace) -> int:
 
 def cancel(args: Namespace) -> int:
     """Wish to cancel; 0 when the wish is durable: the order's reports say how it ended."""
+    if args.id is None:
+        return _cancel_all(args)
     wish = {"signal_id": args.id, "reason": args.reason, "requested_by": args.by or user()}
 
     def show(answer: dict[str, Any]) -> int:
@@ -46,6 +48,18 @@ def cancel(args: Namespace) -> int:
         return 0
 
     return ask(args, {"cancel": wish}, show)
+
+
+def _cancel_all(args: Namespace) -> int:
+    body = {"scope": args.scope, "reason": args.reason, "requested_by": args.by or user()}
+
+    def show(answer: dict[str, Any]) -> int:
+        if not args.json:
+            count = len(answer["cancelled"])
+            say(f"Cancels of {count} open order{'s' * (count != 1)} written down.")
+        return 0
+
+    return ask(args, {"cancel_open": body}, show)
 
 
 def resolve(args: Namespace) -> int:

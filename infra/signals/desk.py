@@ -1,8 +1,9 @@
 """What is said at the door: one JSON object a line, with one key that says what it is.
 
 ``{"signal": {...}}``, ``{"cancel": {...}}``, ``{"resolve": {...}}``, ``{"cancel_open": {...}}``,
-``{"status": {}}``. The answer is ``{"receipt": ...}``, ``{"cancelled": ...}``, ``{"status": ...}``,
-or ``{"error": {"code", "field", "problem"}}``. Told again, a signal has the same answer.
+``{"reconcile": {}}``, ``{"status": {}}``. The answer is ``{"receipt": ...}``,
+``{"cancelled": ...}``, ``{"differs": ...}``, ``{"status": ...}``, or
+``{"error": {"code", "field", "problem"}}``. Told again, a signal has the same answer.
 """
 
 import json
@@ -64,6 +65,10 @@ class ServedEngine(Protocol):
         """Tell a signal, a cancel or a decision; the future is set when it is durable."""
         ...
 
+    def reconcile(self) -> "Future[Any]":
+        """Compare with the broker; the future has what differs, by symbol: ours and theirs."""
+        ...
+
     @property
     def epoch(self) -> int:
         """The number of the present tree."""
@@ -101,6 +106,7 @@ class Desk:
             "cancel": self._cancel,
             "resolve": self._resolve,
             "cancel_open": self._cancel_open,
+            "reconcile": self._reconcile,
             "status": self._status,
         }
 
@@ -175,6 +181,20 @@ class Desk:
             for future in asked:
                 future.result(ANSWER_S)
             return {"cancelled": [order.signal_id for order in orders]}
+
+        return answer
+
+    def _reconcile(self, _body: dict[str, Any]) -> Waiting:
+        future = self._served.engine.reconcile()
+
+        def answer() -> Answer:
+            differs = future.result(ANSWER_S)
+            return {
+                "differs": [
+                    {"symbol": symbol, "ours": str(ours), "theirs": str(theirs)}
+                    for symbol, (ours, theirs) in sorted(differs.items())
+                ]
+            }
 
         return answer
 

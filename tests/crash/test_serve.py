@@ -45,14 +45,20 @@ def test_an_order_is_placed_once_through_kill_and_restart(served):
     with served.engine() as second:
         assert json.loads(served.place("m-1", "--json").stdout)["receipt"]["is_duplicate"]
         assert served.run("order", "cancel", "m-3").returncode == OK
+        assert served.place("m-4", "--limit", "60000").returncode == OK
+        assert served.run("order", "cancel", "--all").returncode == WRONG_USE
+        cancelled = served.run("order", "cancel", "--all", "--reason", "a test", "--json")
+        assert "m-4" in json.loads(cancelled.stdout)["cancelled"]
         status = json.loads(served.run("status", "--json").stdout)["status"]
         assert (status["state"], status["pid"], status["epoch"]) == ("ready", second.pid, 2)
-        served.until_rest(2)
+        served.until_rest(3)
+        assert json.loads(served.run("reconcile", "--json").stdout) == {"differs": []}
+        assert served.run("reconcile").returncode == OK
         code, out, _ = end(second, signal.SIGINT)
         assert (code, "Stopped by SIGINT" in out) == (OK, True)
 
     assert served.run("order", "show", "m-1").returncode == OK
-    served.check(["m-1", "m-3"])
+    served.check(["m-1", "m-3", "m-4"])
 
 
 def test_what_it_leaves_and_opens_is_for_its_owner_only(served):

@@ -270,6 +270,9 @@ class Oracle:
             if order is not None and order.cum_qty != booked.cum_qty:
                 text = f"{booked.cum_qty} filled at the broker, {order.cum_qty} here"
                 open_.append(f"of {order.signal.signal_id} are {text}")
+            elif order is not None and not self._has_totals and not order.fills and booked.fills:
+                # Withdrawn to nothing before anybody asked: what it cost is still to be booked.
+                open_.append(f"of {order.signal.signal_id} no execution is here")
         if self._unapplied:
             open_.append(f"{len(self._unapplied)} fills not in the positions")
         return open_

@@ -13,6 +13,7 @@ from domain.broker import (
     BrokerOrder,
     BrokerState,
     ClientIdSupport,
+    OrderRequest,
     Page,
 )
 from domain.supervision import RestartPolicy
@@ -219,3 +220,15 @@ def a_broker_fill(client_order_id="c-1", **changes):
         "transact_time": START,
     }
     return BrokerFill(**(values | changes))
+
+
+def a_request(signal):
+    return OrderRequest(
+        client_order_id="x",
+        symbol=signal.symbol,
+        side=signal.side,
+        order_qty=signal.order_qty,
+        order_type=signal.order_type,
+        limit_px=signal.limit_px,
+        time_in_force=signal.time_in_force,
+    )

@@ -8,7 +8,7 @@ import pytest
 from actors.departures import GONE_KEPT, Gone
 from actors.messages import FillSeen, Leave, OrderSeen
 from domain.events import Source
-from domain.journal import LoadStream
+from domain.journal import LoadOpenOrders, LoadStream
 from domain.order import evolve
 from domain.terms import ClientOrderId, ExecId
 from infra.store.journal import SqlJournal
@@ -111,6 +111,71 @@ def test_an_order_goes_only_as_it_was_when_it_asked(desk):
     assert desk.has_actor()
     desk.run_for(60)
     assert not desk.has_actor()
+
+
+@pytest.fixture
+def late(monkeypatch):
+    """Answers about all open orders, kept back until they are let go."""
+    kept, load = [], SqlJournal.load
+
+    def slow(journal, query, reply):
+        if isinstance(query, LoadOpenOrders):
+            load(journal, query, lambda loaded: kept.append(lambda: reply(loaded)))
+        else:
+            load(journal, query, reply)
+
+    def begin(desk):
+        monkeypatch.setattr(SqlJournal, "load", slow)
+        desk.engine.actor("executor").tell("revive")
+        desk.until(lambda: kept)
+        monkeypatch.undo()
+
+    def let_go():
+        for say in kept:
+            say()
+
+    return begin, let_go
+
+
+def test_an_order_that_has_gone_is_not_begun_again_by_an_older_list(desk, late):
+    begin, let_go = late
+    desk.start().tell(buy(limit_px=LIMIT))
+    desk.resting()
+    begin(desk)
+    desk.tell(cancel())
+    desk.until_rest()
+    desk.run_for(5)
+    assert not desk.has_actor()
+    before = desk.engine.stats().restarts
+
+    let_go()
+    desk.run_for(0.02)
+
+    assert not desk.has_actor()
+    desk.run_for(30)
+    assert desk.engine.stats().restarts == before
+
+
+def test_an_order_that_stopped_does_not_go_on_from_an_older_list(desk, late):
+    begin, let_go = late
+    desk.start().tell(buy(limit_px=LIMIT))
+    desk.resting()
+    begin(desk)
+    desk.engine.actor("executor").tell(late_fill(desk, "late"))
+    desk.until(lambda: desk.order().cum_qty == 10)
+    while desk.has_actor():
+        desk.crash_order()
+        desk.run_for(0.05)
+    before = desk.engine.stats().restarts
+
+    let_go()
+    desk.run_for(0.02)
+    assert desk.has_actor()
+    desk.tell(cancel())
+
+    desk.until_status("CANCELLED", within_s=5)
+    assert desk.order().cum_qty == 10
+    assert desk.engine.stats().restarts <= before
 
 
 def test_only_the_latest_orders_that_have_gone_are_kept():

@@ -18,7 +18,7 @@ from actors.messages import (
     OrderSeen,
     Unfollow,
 )
-from domain.broker import BrokerState, FillNews, OrderNews, OrderRequest
+from domain.broker import BrokerState, FillNews, OrderNews
 from domain.events import Source
 from domain.session import Session
 from domain.terms import BrokerOrderId
@@ -29,6 +29,7 @@ from tests.unit.actors.rigs import (
     a_broker_fill,
     a_broker_order,
     a_page,
+    a_request,
 )
 
 LIMIT = Decimal(60_000)
@@ -160,9 +161,11 @@ def test_a_position_break_is_raised_after_two_comparisons(desk):
     def breaks():
         return [r for r in desk.records if getattr(r.event, "subject", "") == "position 005930"]
 
-    desk.run_for(desk.settings.reconcile_s + 10)
+    looks = len(desk.times_of("list_positions"))
+    desk.until(lambda: len(desk.times_of("list_positions")) > looks, within_s=70)
+    desk.run_for(1)
     assert breaks() == []
-    desk.run_for(desk.settings.reconcile_s + 10)
+    desk.run_for(10)
     assert [(r.event.ours, r.event.theirs) for r in breaks()] == [("0", "7")]
     assert breaks()[0].topics == ("reconcile.break",)
 
@@ -311,15 +314,3 @@ def test_an_order_that_has_left_is_not_polled_for(tracker, desk):
     # Others may trade, and executions may be withdrawn: what is there is still compared.
     tracker.tell(within_s=desk.settings.poll_idle_s + 1)
     assert len(tracker.calls()) == asked + 1
-
-
-def a_request(signal):
-    return OrderRequest(
-        client_order_id="x",
-        symbol=signal.symbol,
-        side=signal.side,
-        order_qty=signal.order_qty,
-        order_type=signal.order_type,
-        limit_px=signal.limit_px,
-        time_in_force=signal.time_in_force,
-    )

@@ -12,6 +12,8 @@ ASKING = [
     ("status",),
     ("order", "place", "005930", "BUY", "10", "--signal-id", "m-1"),
     ("order", "cancel", "m-1"),
+    ("order", "cancel", "--all", "--reason", "a test"),
+    ("reconcile",),
 ]
 
 

@@ -4,6 +4,8 @@ import json
 import socket
 import stat
 from contextlib import ExitStack
+from dataclasses import replace
+from decimal import Decimal
 from threading import Event
 
 import pytest
@@ -16,8 +18,9 @@ from infra.signals.desk import Desk
 from infra.signals.door import Door, private_folder
 from infra.store.halts import lift_halt, set_halt
 from infra.store.reading import open_reader
-from tests.desks import LiveDesk
+from tests.desks import LiveDesk, buy
 from tests.doors import a_door
+from tests.unit.actors.rigs import a_request
 from tests.unit.domain.test_halt import halted, resumed
 
 SIGNAL = {"signal_id": "m-1", "symbol": "005930", "side": "BUY", "order_qty": "10"}
@@ -211,6 +214,19 @@ def test_the_open_orders_of_a_scope_are_cancelled(served, desk):
     desk.until_status("CANCELLED", signal_id="m-1")
     assert desk.status("m-2") != "CANCELLED"
     assert ask(served, cancel_open={"scope": str(ACCOUNT), "reason": "all"})["cancelled"] == ["m-2"]
+
+
+def test_positions_are_compared_with_the_brokers(served, desk):
+    ask(served, signal=SIGNAL)
+    desk.until_rest("m-1")
+    assert ask(served, reconcile={}) == {"differs": []}
+
+    request = replace(a_request(buy()), client_order_id="stranger")
+    desk.gateway.place_order(desk.settings.account_id, request)
+
+    (differs,) = ask(served, reconcile={})["differs"]
+    assert (differs["symbol"], differs["ours"]) == ("005930", SIGNAL["order_qty"])
+    assert Decimal(differs["theirs"]) == Decimal(differs["ours"]) + 100
 
 
 def test_an_engine_that_has_stopped_says_so(served, desk):
